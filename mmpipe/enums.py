@@ -1,0 +1,282 @@
+"""Every code that travels in a record, as integers with one meaning each.
+
+Codes are append-only: a number that was written to a journal keeps its meaning for ever.
+Kernels bind the member they need to a module constant (`BUY = int(Side.BUY)`).
+"""
+
+from enum import IntEnum, IntFlag
+
+
+class Side(IntEnum):
+    """Bid, buyer and long are +1; ask, seller and short are -1; 0 where a side has no meaning."""
+
+    NONE = 0
+    BUY = 1
+    SELL = -1
+
+
+class EventKind(IntEnum):
+    """What an EVENT says."""
+
+    TRADE = 1  # px, qty, side of the aggressor; remote_seq is the venue's trade id
+    BOOK_DELTA = 2  # qty is absolute after the change; 0 deletes the level
+    BOOK_CLEAR = 3  # the book of this venue and symbol is void; levels follow
+    BBO = 4  # best price and quantity of one side; qty 0: that side is empty
+    FUNDING = 5  # rate_8h travels in px, next settlement (wall ns) in remote_seq
+    TIMER = 6  # every 100 ms, no symbol; drives everything that happens by time
+    GAP = 7  # messages were lost on this stream; the book is void until BOOK_CLEAR
+    STATUS = 8  # `level` carries a FeedState of venue and symbol
+
+
+class EventFlag(IntFlag):
+    """Bits of EVENT.flags."""
+
+    LAST = 1  # last event of one venue message: the book is consistent from here
+    HISTORY = 2  # replayed by the venue at subscription; never counts as flow
+    FAST = 4  # from a stream that shows fewer levels; deeper levels keep their age
+
+
+class Venue(IntEnum):
+    """Which market an event or an order belongs to."""
+
+    MAKER = 0
+    LEAD = 1
+
+
+class FeedState(IntEnum):
+    """What is known about one stream; a feed that was never live is not a stale one."""
+
+    NEVER = 0
+    SYNCING = 1
+    LIVE = 2
+    STALE = 3
+    GAPPED = 4
+
+
+class Trigger(IntEnum):
+    """Why a SNAPSHOT was made."""
+
+    TIMER = 1
+    BBO = 2
+    TRADE = 3
+
+
+class Regime(IntEnum):
+    """Volatility regime of the market."""
+
+    QUIET = 0
+    NORMAL = 1
+    VOLATILE = 2
+    CASCADE = 3
+
+
+class Toxicity(IntEnum):
+    """How poisoned the flow is that would fill us."""
+
+    BENIGN = 0
+    NORMAL = 1
+    TOXIC = 2
+
+
+class Mode(IntEnum):
+    """What execution does with one symbol."""
+
+    FLAT = 0
+    MAKER = 1
+    TAKER_ENTRY = 2
+    TAKER_EXIT = 3
+    INVENTORY_REDUCE = 4
+
+
+class Tif(IntEnum):
+    """Time in force on the wire of the maker venue."""
+
+    ALO = 0  # post only
+    GTC = 1
+    IOC = 2
+
+
+class OrderStatus(IntEnum):
+    """Life of one of our orders; UNKNOWN keeps counting as exposure until it is resolved."""
+
+    FREE = 0  # the slot holds no order
+    INTENT = 1  # journalled, not yet sent or not yet answered
+    RESTING = 2
+    CANCELLING = 3  # cancel journalled; still exposure
+    UNKNOWN = 4  # outcome not known; resolved by query only
+    FILLED = 5
+    CANCELLED = 6  # the venue says so; late fills still add up
+    REJECTED = 7
+
+
+class IntentKind(IntEnum):
+    """What an INTENT asks the gateway to do."""
+
+    PLACE = 1
+    CANCEL = 2
+
+
+class AnswerKind(IntEnum):
+    """What the venue's side of an order port says."""
+
+    RESTING = 1  # accepted and on the book
+    FILLED = 2  # accepted and filled at once; its FILLs follow or came before
+    REJECTED = 3  # definitely never rested
+    CANCELLED = 4  # off the book; fills may still follow
+    CANCEL_REFUSED = 5  # "never placed, already canceled, or filled": not proof of which
+    NO_ANSWER = 6  # timeout, broken socket, unreadable or error answer: outcome unknown
+    FILL = 7
+    OPEN_ORDER = 8  # the venue lists this order as open (reconciliation)
+    POSITION = 9  # the venue's position of a symbol (reconciliation)
+    SYNCED = 10  # all OPEN_ORDER, FILL and POSITION of one reconciliation were delivered
+    NOT_FOUND = 11  # a query found no such order: the venue never had it
+    DISCONNECTED = 12  # the session is down; SYNCED will follow a new one
+
+
+class ReportKind(IntEnum):
+    """What a REPORT says."""
+
+    INTENT = 1
+    ACK = 2
+    REJECT = 3
+    UNKNOWN = 4
+    FILL = 5
+    CANCEL_INTENT = 6
+    CANCELLED = 7
+    MODE = 8
+    POSITION = 9
+
+
+class Reason(IntEnum):
+    """Why something is not quoted, was refused, or changed. Shown by name on every screen."""
+
+    NONE = 0
+    QUOTING = 1
+    # market data
+    NO_BOOK = 10
+    MAKER_FEED_NOT_LIVE = 11
+    BOOK_CROSSED = 12
+    FORECAST_OLD = 13
+    LEAD_FEED_NOT_LIVE = 14
+    # judgement
+    TOXIC = 20
+    QUEUE_VALUE_NOT_POSITIVE = 21
+    FILL_PROB_LOW = 22
+    INVENTORY_AT_LIMIT = 23
+    TARGET_GAP = 24
+    EDGE_POSITIVE = 25
+    EXIT_PATIENCE = 26
+    EXIT_STOP = 27
+    FLAT_NO_EDGE = 28
+    SIZE_BELOW_MINIMUM = 29
+    INVENTORY_OVER_LIMIT = 30
+    PNL_AFTER_PENALTY = 31
+    MODE_FORBIDS = 32
+    # risk
+    KILLED = 40
+    NO_LEASE = 41
+    PAUSED_BY_RISK = 42
+    LIMIT_ORDER_SIZE = 43
+    LIMIT_POSITION = 44
+    LIMIT_NOTIONAL = 45
+    LIMIT_COLLAR = 46
+    LIMIT_PASSIVE_VOLUME = 47
+    LIMIT_OPEN_ORDERS = 48
+    LIMIT_RATE = 49
+    LIMIT_LOSS = 50
+    LIMIT_TICK_LOT = 51
+    LIMIT_AGGRESSIVE_INTERVAL = 52
+    NOT_RECONCILED = 53
+    HEARTBEAT_LOST = 54
+    POSITION_MISMATCH = 55
+    OPERATOR = 56
+    REPORT_RING_FULL = 57
+    JOURNAL_FAILED = 58
+    STOPPING = 59
+    SELF_CROSS = 60
+    UNKNOWN_ORDERS = 61
+    VENUE_SESSION_LOST = 62
+    # venue answers
+    VENUE_WOULD_CROSS = 70
+    VENUE_REJECT = 71
+    VENUE_NO_ANSWER = 72
+    VENUE_GONE = 73
+
+
+class CommandKind(IntEnum):
+    """What risk tells execution."""
+
+    PAUSE = 1  # cancel everything that increases exposure and place nothing
+    RESUME = 2
+    REDUCE = 3  # reducing orders only
+
+
+class Param(IntEnum):
+    """Learned or configured numbers that may change at run time, one PARAMS record each."""
+
+    LEAD_LAG_BETA = 0  # bps of maker move per bp of divergence
+    LEAD_LAG_NOISE_BPS = 1  # standard deviation of what beta leaves unexplained
+    ADVERSE_SELECTION_BENIGN_BPS = 2
+    ADVERSE_SELECTION_NORMAL_BPS = 3
+    ADVERSE_SELECTION_TOXIC_BPS = 4
+    KAPPA_PER_BPS = 5  # decay of the fill intensity with distance
+    FILL_PROB_SCALE = 6  # calibration of the fill probability
+    SIGMA_BASELINE_BPS = 7  # one-minute volatility that counts as normal
+
+
+class LabelKind(IntEnum):
+    """What a LABEL resolves."""
+
+    MID_MOVE = 1  # mid move over the prediction horizon after a SNAPSHOT
+    SHADOW_QUOTE = 2  # outcome of a virtual join
+    FILL_MARKOUT = 3  # mid move after one of our fills
+
+
+class StageId(IntEnum):
+    """Index of a process in the heartbeat table."""
+
+    FEED = 0
+    FEATURES = 1
+    ALPHA = 2
+    EXECUTION = 3
+    RISK = 4
+    LEARNER = 5
+    SUPERVISOR = 6
+    VENUE = 7
+
+
+class Counter(IntEnum):
+    """Index into HEARTBEAT.counters; one table for all stages, so that screens need no other."""
+
+    EVENTS = 0
+    SNAPSHOTS = 1
+    FORECASTS = 2
+    ORDERS = 3
+    CANCELS = 4
+    FILLS = 5
+    LABELS = 6
+    PARAMS_PUBLISHED = 7
+    PARAMS_APPLIED = 8
+    RING_DROPS = 9
+    GAPS = 10
+    REJECTS = 11
+    UNKNOWN_OUTCOMES = 12
+    MALFORMED = 13
+    OVERSIZED = 14
+    BAD_NUMBER = 15
+    OUT_OF_ORDER = 16
+    DUPLICATES = 17
+    CROSSED_BOOKS = 18
+    RECONNECTS = 19
+    LOGS_DROPPED = 20
+    PREDICTIONS = 21
+    SCORED = 22
+    SKIPPED_STALE = 23
+    REFUSED_BY_LIMIT = 24
+    REPORTS = 25
+    SHADOW_QUOTES = 26
+    JOURNAL_RECORDS = 27
+    OPEN_ORDERS = 28
+    ALIEN_FILLS = 29
+    COMMANDS = 30
+    RECONCILIATIONS = 31

@@ -1,0 +1,398 @@
+"""Every record that crosses a process or reaches disk.
+
+One declaration each; read by key, in Python and in kernels (`rec["best_bid_px"]`). The first field
+of a ring record is `seq`, the commit word of its slot: the ring stamps it at publication (sequence
+numbers start at 1) and nobody else writes it. `ts_ns` is the monotonic time the record was made;
+`cause_seq` is the record it answers and `cause_ts_ns` the receive time of the market event at the
+root, so `ts_ns - cause_ts_ns` is tick-to-here at every stage. Prices are quote units per base unit,
+quantities base units; NaN is never a valid price, size or parameter. Sizes are multiples of 64 B.
+
+    EVENT 64 ─▶ SNAPSHOT 832 ─▶ FORECAST 1024 (holds its SNAPSHOT) ─▶ INTENT 128 ─▶ venue ─▶ REPORT 128
+"""
+
+import numpy as np
+
+DEPTH_LEVELS = 10  # levels per side in a SNAPSHOT
+OFI_LAGS = 4  # earlier 500 ms windows of order-flow imbalance
+REGIMES = 4
+SYMBOLS_MAX = 64
+COUNTERS = 40  # slots in HEARTBEAT.counters, >= number of Counter members
+PARAMS_COUNT = 8  # number of Param members
+MODES = 5
+
+
+Field = tuple[str, str | np.dtype] | tuple[str, str, tuple[int, ...]]
+
+
+def _record(itemsize: int, *fields: Field) -> np.dtype:
+    # Aligned, so that numba reads fields with plain loads; the size is part of the contract.
+    dtype = np.dtype(list(fields), align=True)
+    assert dtype.itemsize == itemsize, f"{dtype.itemsize} B, not {itemsize} B: {fields[:3]}"
+    return dtype
+
+
+EVENT = _record(
+    64,
+    ("seq", "i8"),  # commit word; an EVENT is its own cause
+    ("local_ts_ns", "i8"),  # monotonic, when the frame was received
+    ("exch_ts_ns", "i8"),  # venue wall clock; 0 where the venue gives none
+    ("remote_seq", "i8"),  # venue's sequence or trade id; FUNDING: next settlement, wall ns
+    ("px", "f8"),  # price; FUNDING: rate per 8 h, fraction
+    ("qty", "f8"),  # absolute quantity after the change; TRADE: size
+    ("px_tick", "i8"),  # px on the instrument's finest grid
+    ("kind", "u1"),  # EventKind
+    ("side", "i1"),  # Side; TRADE: aggressor
+    ("level", "u1"),  # 0 = best, where the venue numbers levels; STATUS: FeedState
+    ("venue", "u1"),  # Venue
+    ("symbol", "u2"),  # index into the configured symbols; TIMER: 0
+    ("flags", "u2"),  # EventFlag
+)
+
+SNAPSHOT = _record(
+    832,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),  # event time: local_ts_ns of the EVENT that triggered it
+    ("cause_seq", "i8"),  # EVENT.seq
+    ("cause_ts_ns", "i8"),  # EVENT.local_ts_ns
+    ("exch_ts_ns", "i8"),  # of the maker venue's last message, wall ns
+    ("symbol", "u2"),
+    ("trigger", "u1"),  # Trigger
+    ("regime", "u1"),  # Regime, the most probable
+    ("book_valid", "u1"),  # 1: two-sided, uncrossed, after a BOOK_CLEAR of this generation
+    ("maker_feed", "u1"),  # FeedState
+    ("lead_feed", "u1"),  # FeedState
+    ("trade_side", "i1"),  # aggressor of the trade that triggered it, 0 otherwise
+    ("best_bid_px", "f8"),  # 0 when book_valid is 0, as all prices here
+    ("best_ask_px", "f8"),
+    ("best_bid_tick", "i8"),
+    ("best_ask_tick", "i8"),
+    ("mid_px", "f8"),
+    ("spread_bps", "f8"),  # > 0
+    ("microprice_px", "f8"),  # quantity-weighted mid of the best level
+    ("imbalance", "f8"),  # (bid - ask) / (bid + ask) over DEPTH_LEVELS, -1 to 1
+    ("bid_depth_qty", "f8", (DEPTH_LEVELS,)),
+    ("ask_depth_qty", "f8", (DEPTH_LEVELS,)),
+    ("bid_offset_tick", "i4", (DEPTH_LEVELS,)),  # ticks behind the best, >= 0
+    ("ask_offset_tick", "i4", (DEPTH_LEVELS,)),
+    ("bid_age_ms", "f4", (DEPTH_LEVELS,)),  # since the level was last confirmed by the venue
+    ("ask_age_ms", "f4", (DEPTH_LEVELS,)),
+    ("ofi_500ms", "f8"),  # order-flow imbalance, base units, > 0 buying (Cont et al. 2014)
+    ("ofi_2s", "f8"),
+    ("ofi_500ms_lags", "f8", (OFI_LAGS,)),  # the windows before, newest first
+    ("trade_sign_run_length", "i4"),  # signed: +3 = three buys in a row
+    ("trades_in_2s", "i4"),
+    ("vwap_direction", "f8"),  # signed traded qty over traded qty in 2 s, -1 to 1
+    ("buy_intensity_per_s", "f8"),  # exponentially weighted arrivals of aggressors
+    ("sell_intensity_per_s", "f8"),
+    ("sigma_ewma_bps", "f8"),  # volatility of the mid per sqrt(s), exponentially weighted
+    ("sigma_1m_bps", "f8"),  # realised over the last minute, per sqrt(min)
+    ("regime_probs", "f8", (REGIMES,)),  # sum 1
+    ("toxic_buy_prob", "f8"),  # an aggressive buyer now is informed (poisons our ask)
+    ("toxic_sell_prob", "f8"),  # an aggressive seller now is informed (poisons our bid)
+    ("toxicity", "u1"),  # Toxicity of the worse side
+    ("toxicity_pad", "u1", (7,)),
+    ("lead_mid_px", "f8"),  # 0 while the lead feed was never live
+    ("lead_divergence_bps", "f8"),  # lead over maker, the slow basis removed; > 0: lead is higher
+    ("lead_age_ns", "i8"),  # since the lead's last quote
+    ("maker_age_ns", "i8"),  # since the maker's last message
+    ("funding_rate_8h", "f8"),  # fraction; > 0: longs pay
+    ("next_funding_ts_ns", "i8"),  # wall ns
+    ("inventory_lots", "i8"),  # our position as last reported
+    ("inventory_qty", "f8"),
+    ("bid_queue_rank", "f8"),  # share of the level ahead of our bid, 0 to 1; -1: no order
+    ("ask_queue_rank", "f8"),
+    ("bid_queue_value_bps", "f8"),  # expected edge of joining the touch, by models.queue_value
+    ("ask_queue_value_bps", "f8"),
+    ("last_trade_px", "f8"),  # 0 before the first trade
+    ("last_trade_qty", "f8"),
+    ("trades_seen", "i8"),  # since start
+    ("book_generation", "i8"),  # BOOK_CLEARs after a gap or reconnect
+    ("pad", "u1", (120,)),
+)
+
+FORECAST = _record(
+    1024,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # SNAPSHOT.seq
+    ("cause_ts_ns", "i8"),  # EVENT.local_ts_ns at the root
+    ("symbol", "u2"),
+    ("pad_symbol", "u1", (6,)),
+    ("reasons", "i8"),  # bit set: 1 << Reason for Reason < 63
+    ("target_lots", "i8"),  # inventory wanted
+    ("target_std_lots", "f8"),  # its standard deviation
+    ("alpha_bps", "f8"),  # expected mid move over the prediction horizon
+    ("alpha_std_bps", "f8"),
+    ("lead_lag_skew_bps", "f8"),  # part of alpha expected before the target can be reached
+    ("p_edge_bid", "f8"),  # P(edge > 0) of a fill at our bid
+    ("p_edge_ask", "f8"),
+    ("model_weights", "f8", (4,)),  # lead-lag, microprice, order flow, none; sum 1
+    ("pad", "u1", (56,)),
+    ("snapshot", SNAPSHOT),  # the one it judged, one copy per hop
+)
+
+INTENT = _record(
+    128,
+    ("seq", "i8"),  # journal sequence
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # FORECAST.seq
+    ("cause_ts_ns", "i8"),
+    ("order_id", "i8"),  # ours: epoch << 32 | counter; the venue sees it as cloid
+    ("oid", "i8"),  # the venue's; 0 before the ack
+    ("px_tick", "i8"),
+    ("qty_lots", "i8"),
+    ("mid_px", "f8"),  # at decision
+    ("queue_value_bps", "f8"),  # that justified the order
+    ("fill_prob", "f8"),
+    ("predicted_edge_bps", "f8"),
+    ("predicted_uncertainty_bps", "f8"),
+    ("depth_bps", "f8"),  # distance from the mid
+    ("symbol", "u2"),
+    ("reason", "u2"),  # Reason
+    ("kind", "u1"),  # IntentKind
+    ("side", "i1"),
+    ("tif", "u1"),  # Tif
+    ("reduce_only", "u1"),
+    ("pad", "u1", (8,)),
+)
+
+ANSWER = _record(
+    128,
+    ("seq", "i8"),  # order of arrival in this session
+    ("ts_ns", "i8"),  # received
+    ("exch_ts_ns", "i8"),  # venue wall clock
+    ("order_id", "i8"),  # ours; 0: an order this pipeline did not place
+    ("oid", "i8"),
+    ("tid", "i8"),  # FILL
+    ("px_tick", "i8"),  # of the fill or of the order
+    ("qty_lots", "i8"),  # of the fill, of the order's remainder, or the signed POSITION
+    ("fee_cash", "i8"),  # FILL
+    ("kind", "u1"),  # AnswerKind
+    ("side", "i1"),
+    ("symbol", "u2"),  # SYMBOLS_MAX: the whole session
+    ("reason", "u2"),  # Reason
+    ("maker_fill", "u1"),
+    ("pad", "u1", (49,)),
+)
+
+REPORT = _record(
+    128,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # FORECAST.seq of the decision
+    ("cause_ts_ns", "i8"),
+    ("order_id", "i8"),
+    ("oid", "i8"),
+    ("tid", "i8"),  # FILL: the venue's trade id
+    ("fee_cash", "i8"),  # FILL: paid, 1e-8 quote units; negative: rebate
+    ("px_tick", "i8"),
+    ("qty_lots", "i8"),  # FILL: of this fill; otherwise of the order
+    ("position_lots", "i8"),  # after this report
+    ("mid_px", "f8"),  # when the report was made
+    ("decision_mid_px", "f8"),  # when the order was decided
+    ("maker_ev_bps", "f4"),  # MODE: expected value of making, of taking
+    ("taker_ev_bps", "f4"),
+    ("kind", "u1"),  # ReportKind
+    ("side", "i1"),
+    ("mode", "u1"),  # Mode after this report
+    ("prev_mode", "u1"),
+    ("reason", "u2"),  # Reason
+    ("symbol", "u2"),
+    ("maker_fill", "u1"),  # FILL: 1 passive, 0 aggressive
+    ("pad", "u1", (7,)),
+)
+
+PARAMS = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # LABEL.seq of the newest observation
+    ("value", "f8"),
+    ("std", "f8"),  # posterior standard deviation
+    ("observations", "i8"),
+    ("param", "u2"),  # Param
+    ("symbol", "u2"),
+    ("tier", "u1"),  # 0 configured, 1 learned
+    ("pad", "u1", (11,)),
+)
+
+LABEL = _record(
+    128,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),  # when the label resolved
+    ("cause_seq", "i8"),  # SNAPSHOT.seq, or tid of the fill
+    ("cause_ts_ns", "i8"),  # when the labelled thing happened
+    ("horizon_ns", "i8"),
+    ("mid_px", "f8"),  # at the start
+    ("move_bps", "f8"),  # mid move over the horizon, signed up
+    ("predicted_edge_bps", "f8"),  # SHADOW_QUOTE: queue value at the join
+    ("realized_edge_bps", "f8"),  # spread captured - side * mid move after the fill, fees off
+    ("realized_as_bps", "f8"),  # -side * mid move after the fill; > 0 is adverse
+    ("predicted_fill_prob", "f8"),
+    ("depth_bps", "f8"),  # distance of the quote from the mid, > 0 behind it
+    ("wait_ns", "i8"),  # join to fill, or to the horizon
+    ("kind", "u1"),  # LabelKind
+    ("side", "i1"),
+    ("filled", "u1"),
+    ("toxicity", "u1"),  # Toxicity at the start
+    ("symbol", "u2"),
+    ("regime", "u1"),
+    ("pad", "u1", (17,)),
+)
+
+PREDICTION = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # SNAPSHOT.seq, joined with LABEL.cause_seq at the horizon
+    ("alpha_bps", "f8"),
+    ("alpha_std_bps", "f8"),
+    ("divergence_bps", "f8"),  # regressor of the lead-lag coefficient
+    ("symbol", "u2"),
+    ("pad", "u1", (14,)),
+)
+
+FILL_CONTEXT = _record(
+    1024,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("cause_seq", "i8"),  # FORECAST.seq of the decision
+    ("cause_ts_ns", "i8"),
+    ("tid", "i8"),
+    ("order_id", "i8"),
+    ("predicted_edge_bps", "f8"),
+    ("predicted_uncertainty_bps", "f8"),
+    ("depth_bps", "f8"),
+    ("queue_rank", "f8"),
+    ("fill_prob", "f8"),
+    ("fill_px", "f8"),
+    ("fill_qty", "f8"),
+    ("symbol", "u2"),
+    ("side", "i1"),
+    ("mode", "u1"),
+    ("pad", "u1", (84,)),
+    ("snapshot", SNAPSHOT),  # of the decision
+)
+
+COMMAND = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("value", "f8"),  # unused by PAUSE and RESUME
+    ("symbol", "u2"),  # SYMBOLS_MAX: all
+    ("kind", "u1"),  # CommandKind
+    ("pad_kind", "u1"),
+    ("reason", "u2"),  # Reason
+    ("pad", "u1", (34,)),
+)
+
+HEARTBEAT = _record(
+    448,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),  # of the last duty cycle
+    ("pid", "i8"),
+    ("started_ts_ns", "i8"),
+    ("records_in", "i8"),
+    ("records_out", "i8"),
+    ("rss_bytes", "i8"),
+    ("core", "i2"),  # -1: not pinned
+    ("ready", "u1"),
+    ("stage", "u1"),  # StageId
+    ("pad", "u1", (4,)),
+    ("counters", "i8", (COUNTERS,)),  # index: Counter
+    ("pad_end", "u1", (64,)),
+)
+
+KILL = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("latched", "u1"),
+    ("pad_latched", "u1"),
+    ("reason", "u2"),  # Reason
+    ("pad", "u1", (44,)),
+)
+
+LEASE = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("expires_ts_ns", "i8"),  # nothing is sent after this
+    ("epoch", "i8"),  # of the risk daemon's life
+    ("pad", "u1", (32,)),
+)
+
+BOARD = _record(
+    256,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("symbol", "u2"),
+    ("mode", "u1"),
+    ("toxicity", "u1"),
+    ("bid_reason", "u2"),  # Reason the bid is or is not quoted
+    ("ask_reason", "u2"),
+    ("bid_tick", "i8"),  # resting quote, 0: none
+    ("ask_tick", "i8"),
+    ("bid_lots", "i8"),
+    ("ask_lots", "i8"),
+    ("position_lots", "i8"),
+    ("target_lots", "i8"),
+    ("mid_px", "f8"),
+    ("equity_cash", "i8"),  # change since start: cash + position at mid
+    ("spread_cash", "i8"),  # the parts of equity_cash
+    ("adverse_cash", "i8"),
+    ("inventory_cash", "i8"),
+    ("fees_cash", "i8"),
+    ("funding_cash", "i8"),
+    ("mode_ns", "i8", (MODES,)),  # time spent in each Mode
+    ("quoting_ns", "i8"),  # non-toxic time with positive queue value and a live quote
+    ("quotable_ns", "i8"),  # non-toxic time with positive queue value
+    ("open_orders", "i8"),
+    ("maker_ev_bps", "f4"),
+    ("taker_ev_bps", "f4"),
+    ("position_journal_lots", "i8"),  # fold over the journal
+    ("pad", "u1", (48,)),
+)
+
+FEED_BOARD = _record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("maker_ts_ns", "i8"),  # receive time of the newest message; 0: never
+    ("lead_ts_ns", "i8"),
+    ("maker_messages", "i8"),
+    ("lead_messages", "i8"),
+    ("symbol", "u2"),
+    ("maker_state", "u1"),  # FeedState
+    ("lead_state", "u1"),
+    ("pad", "u1", (12,)),
+)
+
+RISK_BOARD = _record(
+    128,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("symbol", "u2"),
+    ("paused", "u1"),
+    ("reconciled", "u1"),
+    ("pad_flags", "u1", (4,)),
+    ("position_lots", "i8"),  # from risk's own venue session
+    ("open_orders", "i8"),  # at the venue, by risk's own count
+    ("equity_cash", "i8"),  # account value change since start
+    ("notional_cash", "i8"),  # |position| at mid
+    ("fills", "i8"),
+    ("pad", "u1", (64,)),
+)
+
+INSTRUMENT = _record(
+    64,
+    ("asset", "i8"),  # the venue's asset index
+    ("size_decimals", "i8"),
+    ("ticks_per_unit", "i8"),
+    ("tick_px", "f8"),
+    ("lot_qty", "f8"),
+    ("max_leverage", "i8"),
+    ("min_notional_cash", "i8"),
+    ("symbol", "u2"),
+    ("pad", "u1", (6,)),
+)
