@@ -1,0 +1,250 @@
+"""The ring between one writer and one reader: `Producer`, `Consumer`, and `Observer` beside them.
+
+    producer.claim(n) ─▶ write fields ─▶ producer.publish(n)
+                                                   consumer.peek(n) ─▶ read ─▶ consumer.release(n)
+
+Records are written and read in place; the protocol is `ring_kernels`, which compiled code can also call with
+`segment.base`. A claimed or peeked array is a view of the ring:
+
+- copy what must outlive `release`, for the writer overwrites it;
+- never assign a whole row of a claimed view: its first field, `seq`, commits the record and belongs to
+  `publish`. Assign fields, or let `push` copy all but `seq`.
+
+Nothing waits here: full and empty show as fewer records or none. How to wait is `idle`.
+"""
+
+import numpy as np
+
+from ringbuf import layout
+from ringbuf.doorbell import Doorbell
+from ringbuf.ring_kernels import (
+    claim,
+    must_ring,
+    observe_words,
+    peek,
+    publish,
+    push_words,
+    recover_consumer,
+    recover_producer,
+    release,
+)
+from ringbuf.segment import Segment
+
+
+class Producer:
+    """The writing side of a ring; resumes where a killed predecessor stopped.
+
+    Parameters
+    ----------
+    segment : Segment
+        A ring; at most one process that runs may be its producer.
+    doorbell : Doorbell, optional
+        What to ring when the reader sleeps; None if the reader never parks.
+
+    Attributes
+    ----------
+    base : int
+        Address for `ring_kernels`. Pins nothing: keep the producer as long as it is used. Who publishes
+        in a kernel calls `wake` after each batch.
+
+    Raises
+    ------
+    SegmentRefused
+        If another running process is the producer.
+    """
+
+    def __init__(self, segment: Segment, doorbell: Doorbell | None = None) -> None:
+        segment.take_producer()
+        self._hold = _Hold(segment)
+        self._slots = segment.slots
+        self._dtype = segment.dtype
+        self.base = segment.base
+        self._doorbell = doorbell
+        recover_producer(self.base)
+        if doorbell is not None:
+            # A predecessor may have been killed between its commit and the ring.
+            doorbell.ring()
+
+    def claim(self, count: int = 1) -> np.ndarray:
+        """Writable view of up to `count` free slots side by side.
+
+        Returns
+        -------
+        np.ndarray
+            (0..count,) records: fewer at the wrap or when nearly full, none when full. Holds what the
+            slots held before: write every field but `seq`.
+        """
+        first, claimed = claim(self.base, count)
+        return self._slots[first : first + claimed]
+
+    def publish(self, count: int = 1) -> None:
+        """Commit the first `count` claimed records and wake the reader if it sleeps.
+
+        Raises
+        ------
+        ValueError
+            If fewer were claimed.
+        """
+        if not publish(self.base, count):
+            raise ValueError(f"{self._hold.name}: publish({count}), but fewer are claimed; claim first")
+        self.wake()
+
+    def push(self, rows: np.ndarray) -> int:
+        """Copy records into the ring and commit them.
+
+        Parameters
+        ----------
+        rows : np.ndarray
+            (n,) contiguous records of the ring's dtype; their `seq` is ignored.
+
+        Returns
+        -------
+        int
+            How many were accepted, the first ones: fewer than n when the ring is full.
+        """
+        dtype = rows.dtype
+        if dtype is not self._dtype and dtype != self._dtype:
+            raise ValueError(f"{self._hold.name}: push of {dtype}, the ring holds {self._dtype}")
+        accepted = push_words(self.base, rows.view(np.int64))
+        if accepted:
+            self.wake()
+        return accepted
+
+    @property
+    def next_seq(self) -> int:
+        """The `seq` that the next published record gets; the first gets 1."""
+        return self.head + 1
+
+    @property
+    def head(self) -> int:
+        """Records published since the ring was made."""
+        return self._hold.word(layout.AT_WRITE_INDEX)
+
+    @property
+    def free(self) -> int:
+        """Slots that can be claimed in all, as far as the reader has told."""
+        return len(self._slots) - (self.head - self._hold.word(layout.AT_TAIL))
+
+    def wake(self) -> None:
+        """Ring the reader's bell if it sleeps; `publish` and `push` have done so."""
+        if self._doorbell is not None and must_ring(self.base):
+            self._doorbell.ring()
+
+
+class Consumer:
+    """The reading side of a ring; resumes behind the last record a predecessor released.
+
+    Parameters
+    ----------
+    segment : Segment
+        A ring; at most one process that runs may be its consumer.
+
+    Attributes
+    ----------
+    base : int
+        Address for `ring_kernels`. Pins nothing: keep the consumer as long as it is used.
+
+    Raises
+    ------
+    SegmentRefused
+        If another running process is the consumer.
+
+    Notes
+    -----
+    After a SIGKILL between reading and `release` the same records come again: recognise them by `seq`.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        segment.take_consumer()
+        self._hold = _Hold(segment)
+        self._slots = segment.slots
+        self.base = segment.base
+        recover_consumer(self.base)
+
+    def peek(self, limit: int) -> np.ndarray:
+        """View of committed records in order.
+
+        Parameters
+        ----------
+        limit : int
+            Most records wanted.
+
+        Returns
+        -------
+        np.ndarray
+            (0..limit,) records side by side, valid until `release`: fewer at the wrap, none if none
+            is there.
+        """
+        first, count = peek(self.base, limit)
+        return self._slots[first : first + count]
+
+    def release(self, count: int) -> None:
+        """Give the oldest `count` records back to the writer.
+
+        Raises
+        ------
+        ValueError
+            If so many are not there.
+        """
+        if not release(self.base, count):
+            raise ValueError(f"{self._hold.name}: release({count}), but fewer are there; see peek")
+
+    @property
+    def backlog(self) -> int:
+        """Records published and not released."""
+        return max(self.head - self.tail, 0)
+
+    @property
+    def head(self) -> int:
+        """Records published since the ring was made."""
+        return self._hold.word(layout.AT_HEAD)
+
+    @property
+    def tail(self) -> int:
+        """Records released since the ring was made."""
+        return self._hold.word(layout.AT_READ_INDEX)
+
+
+class Observer:
+    """Reads a ring from outside: the writer neither knows nor waits, and may lap it.
+
+    Parameters
+    ----------
+    segment : Segment
+        A ring. Observation begins with the next record published.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        self._hold = _Hold(segment)
+        self._base = segment.base
+        self._dtype = segment.dtype
+        self._index = self._hold.word(layout.AT_HEAD)
+
+    def poll(self, limit: int) -> tuple[np.ndarray, int]:
+        """Copies of the next published records, none torn.
+
+        Parameters
+        ----------
+        limit : int
+            Most records wanted.
+
+        Returns
+        -------
+        tuple of (np.ndarray, int)
+            (0..limit,) copied records in order, and how many were overwritten before they could be copied.
+        """
+        rows: np.ndarray = np.empty(limit, self._dtype)
+        count, lapped, self._index = observe_words(self._base, self._index, rows.view(np.int64))
+        return rows[:count], lapped
+
+
+class _Hold:
+    # Keeps the memory mapped as long as an address into it is in use.
+    def __init__(self, segment: Segment) -> None:
+        if segment.kind != layout.KIND_RING:
+            raise ValueError(f"{segment.name} is a {layout.KIND_NAMES[segment.kind]}, not a ring")
+        self.name = segment.name
+        self._words = segment.words
+
+    def word(self, at: int) -> int:
+        return int(self._words[at // layout.WORD_BYTES])

@@ -1,0 +1,39 @@
+"""What the tests of this package share: a record, a namer of segments, a way to run Python afresh."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECORD = np.dtype([("seq", "i8"), ("px", "f8"), ("qty", "f8"), ("rest", "i8", (5,))], align=True)
+
+_count = itertools.count()
+
+
+def fresh_name() -> str:
+    """A segment name of this test session that nobody has used."""
+    return f"mmpipe.{os.getuid()}.test-{os.getpid()}.{next(_count)}"
+
+
+def rows(*prices: float) -> np.ndarray:
+    """Records with these prices."""
+    made = np.zeros(len(prices), RECORD)
+    made["px"] = prices
+    return made
+
+
+def run_python(code: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    """Run a program in a new interpreter; output is text."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

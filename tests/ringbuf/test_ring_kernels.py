@@ -1,0 +1,144 @@
+"""The commit protocol step by step: what each kernel leaves in the header, and what survives a kill."""
+
+import numpy as np
+import pytest
+
+from ringbuf import Segment, layout
+from ringbuf.atomics import address_of
+from ringbuf.ring_kernels import (
+    claim,
+    must_ring,
+    observe,
+    peek,
+    pop,
+    publish,
+    push,
+    recover_consumer,
+    recover_producer,
+    release,
+)
+from tests.ringbuf.memory import RECORD, rows
+
+
+@pytest.fixture
+def ring() -> Segment:
+    return Segment.local(RECORD, 8)
+
+
+def word(ring: Segment, at: int) -> int:
+    return int(ring.words[at // 8])
+
+
+def test_the_sequence_word_commits_and_nothing_else(ring: Segment) -> None:
+    assert claim(ring.base, 3) == (0, 3)
+    ring.slots["px"][:3] = 1.5
+    assert peek(ring.base, 8) == (0, 0)
+    assert publish(ring.base, 2)
+    assert ring.slots["seq"].tolist() == [1, 2, 0, 0, 0, 0, 0, 0]
+    assert peek(ring.base, 8) == (0, 2)
+    assert word(ring, layout.AT_HEAD) == 2
+    assert word(ring, layout.AT_CLAIMED) == 3
+
+
+def test_a_claim_stops_at_the_wrap_and_at_the_tail(ring: Segment) -> None:
+    claim(ring.base, 6)
+    publish(ring.base, 6)
+    assert claim(ring.base, 9) == (6, 2)
+    publish(ring.base, 2)
+    assert claim(ring.base, 1) == (0, 0)
+    assert release(ring.base, 5)
+    assert claim(ring.base, 9) == (0, 5)
+
+
+def test_what_was_not_claimed_cannot_be_published(ring: Segment) -> None:
+    claim(ring.base, 2)
+    assert not publish(ring.base, 3)
+    assert not publish(ring.base, -1)
+    assert publish(ring.base, 0)
+    assert ring.slots["seq"].tolist() == [0] * 8
+
+
+def test_what_is_not_there_cannot_be_released(ring: Segment) -> None:
+    source = rows(1.0, 2.0)
+    push(ring.base, address_of(source.view(np.int64)), 2)
+    assert not release(ring.base, 3)
+    assert not release(ring.base, -1)
+    assert release(ring.base, 2)
+    assert not release(ring.base, 1)
+
+
+def test_the_tail_is_told_every_quarter_and_when_idle(ring: Segment) -> None:
+    source = rows(1.0, 2.0, 3.0)
+    push(ring.base, address_of(source.view(np.int64)), 3)
+    release(ring.base, 1)
+    assert word(ring, layout.AT_TAIL) == 0
+    release(ring.base, 1)
+    assert word(ring, layout.AT_TAIL) == 2
+    release(ring.base, 1)
+    assert word(ring, layout.AT_TAIL) == 2
+    assert peek(ring.base, 1) == (3, 0)
+    assert word(ring, layout.AT_TAIL) == 3
+
+
+def test_push_and_pop_go_around_the_end(ring: Segment) -> None:
+    taken = np.zeros(8, RECORD)
+    for start in range(0, 40, 5):
+        source = rows(*range(start, start + 5))
+        source["seq"] = -1
+        assert push(ring.base, address_of(source.view(np.int64)), 5) == 5
+        assert pop(ring.base, address_of(taken.view(np.int64)), 8) == 5
+        assert taken["px"][:5].tolist() == source["px"].tolist()
+        assert taken["seq"][:5].tolist() == list(range(start + 1, start + 6))
+
+
+def test_a_sleeper_is_announced_once(ring: Segment) -> None:
+    assert not must_ring(ring.base)
+    ring.words[layout.AT_PARKED // 8] = 1
+    assert must_ring(ring.base)
+    assert not must_ring(ring.base)
+
+
+def test_a_successor_adopts_what_was_committed_but_not_counted(ring: Segment) -> None:
+    # Killed after two of three sequence words, before its cursor moved.
+    claim(ring.base, 3)
+    ring.slots["seq"][:2] = (1, 2)
+    assert recover_producer(ring.base) == 2
+    assert peek(ring.base, 8) == (0, 2)
+    assert claim(ring.base, 1) == (2, 1)
+    publish(ring.base, 1)
+    assert ring.slots["seq"].tolist()[:3] == [1, 2, 3]
+
+
+def test_a_successor_is_not_fooled_by_the_last_lap(ring: Segment) -> None:
+    source = rows(*range(8))
+    push(ring.base, address_of(source.view(np.int64)), 8)
+    assert recover_producer(ring.base) == 8
+    release(ring.base, 8)
+    assert recover_producer(ring.base) == 8
+
+
+def test_a_new_reader_begins_behind_the_last_release_and_awake(ring: Segment) -> None:
+    source = rows(1.0, 2.0, 3.0)
+    push(ring.base, address_of(source.view(np.int64)), 3)
+    release(ring.base, 1)
+    ring.words[layout.AT_PARKED // 8] = 1
+    assert recover_consumer(ring.base) == 1
+    assert word(ring, layout.AT_TAIL) == 1
+    assert word(ring, layout.AT_PARKED) == 0
+    assert peek(ring.base, 8) == (1, 2)
+
+
+def test_an_observer_trusts_no_slot_that_is_being_overwritten(ring: Segment) -> None:
+    source = rows(*range(8))
+    push(ring.base, address_of(source.view(np.int64)), 8)
+    release(ring.base, 8)
+    claim(ring.base, 3)
+    ring.slots["px"][:3] = np.nan  # the next lap, half written; its sequence words still look whole
+    copied = np.zeros(8, RECORD)
+    count, lapped, index = observe(ring.base, 0, address_of(copied.view(np.int64)), 8)
+    assert (count, lapped, index) == (5, 3, 8)
+    assert copied["px"][:5].tolist() == [3.0, 4.0, 5.0, 6.0, 7.0]
+    # A successor claims less than the dead writer had: the older claim still counts.
+    recover_producer(ring.base)
+    claim(ring.base, 1)
+    assert observe(ring.base, 0, address_of(copied.view(np.int64)), 8)[:2] == (5, 3)
