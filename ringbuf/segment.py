@@ -220,6 +220,7 @@ class _Anonymous:
         self._memory: mmap.mmap | None = memory
 
     def close(self) -> None:
+        """Let go: the memory goes with the last view."""
         self._memory = None
 
 

@@ -247,4 +247,5 @@ class _Hold:
         self._words = segment.words
 
     def word(self, at: int) -> int:
+        """Header word at byte `at`."""
         return int(self._words[at // layout.WORD_BYTES])

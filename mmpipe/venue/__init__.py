@@ -1,0 +1,1 @@
+"""What the line knows of exchanges: wire formats, signing, sessions."""
