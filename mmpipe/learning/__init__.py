@@ -1,0 +1,1 @@
+"""From outcomes to parameters; returns rows, writes nothing itself."""

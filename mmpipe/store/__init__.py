@@ -1,0 +1,1 @@
+"""Journal, database: what survives a process."""
