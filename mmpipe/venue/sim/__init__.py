@@ -1,0 +1,1 @@
+"""The exchange in the box: matching, flow, scenarios, server."""

@@ -1,0 +1,68 @@
+"""What the embedded exchange is started with, and the keys that work when nothing is configured."""
+
+import hashlib
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from mmpipe.venue.hyperliquid_signing import address_of
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One embedded exchange.
+
+    Attributes
+    ----------
+    host, port : str, int
+        Where it listens; port 0 is any free one.
+    scenario, seed : str, int
+        Its market; the same pair is the same market until somebody trades.
+    coins, leads : tuple of str
+        Markets, in the order of their asset index, and their names at the lead venue.
+    block_ms, book_interval_ms : int
+        Milliseconds between blocks and between l2Book messages.
+    deposit_usdc : float
+        On every account.
+    accounts : tuple of str
+        Master addresses.
+    agents : dict
+        Address of an API wallet to the master address it trades for.
+    """
+
+    host: str
+    port: Annotated[int, Meta(ge=0, le=65_535)]
+    scenario: str
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    coins: tuple[str, ...]
+    leads: tuple[str, ...]
+    book_interval_ms: Annotated[int, Meta(ge=10, le=10_000)]
+    block_ms: Annotated[int, Meta(ge=1, le=1_000)]
+    deposit_usdc: Annotated[float, Meta(gt=0.0, le=1e9)]
+    accounts: tuple[str, ...]
+    agents: dict[str, str]
+
+
+class DemoKeys(NamedTuple):
+    """Private keys of the demo account and its two API wallets. Public knowledge, worth nothing."""
+
+    master: bytes
+    execution: bytes
+    risk: bytes
+
+
+_DEMO_TEXT: Final = b"mmpipe demo key, public and worthless: "
+
+
+def demo_keys() -> DemoKeys:
+    """The same three keys on every machine; never use them where there is money."""
+    return DemoKeys(
+        *(hashlib.sha256(_DEMO_TEXT + name).digest() for name in (b"master", b"execution", b"risk"))
+    )
+
+
+def demo_agents() -> dict[str, str]:
+    """`VenueSettings.agents` of the demo account: both API wallets trade for the master."""
+    keys = demo_keys()
+    master = address_of(keys.master)
+    return {address_of(keys.execution): master, address_of(keys.risk): master}

@@ -1,0 +1,21 @@
+"""The arrays of an empty market, and that literals in kernels agree with them."""
+
+from mmpipe.units import CASH_PER_TICK_LOT
+from mmpipe.venue.sim import crowd, flow, market, matching, resting
+
+
+def test_every_slot_is_free_once() -> None:
+    fresh = market.new_market(2, 3, 150, 450)
+    seen, slot = [], int(fresh.header["free_slot"][0])
+    while slot != market.NO_SLOT:
+        seen.append(slot)
+        slot = int(fresh.orders["next"][slot])
+    assert seen == list(range(market.ORDERS_MAX))
+    assert fresh.positions.shape == (3, 2)
+
+
+def test_kernel_literals_are_the_declared_numbers() -> None:
+    assert resting.LEVELS_LIMIT == market.LEVELS_MAX
+    assert matching.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
+    assert (flow.LADDER, flow.HISTORY, flow.LEAD_TRADES) == (crowd.LADDER, crowd.HISTORY, crowd.LEAD_TRADES)
+    assert market.TAPE_MAX >= market.TAPE_RESERVE + 2 * market.ORDERS_MAX
