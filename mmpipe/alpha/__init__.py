@@ -1,0 +1,1 @@
+"""Where the maker market will be: divergence to target inventory."""

@@ -1,0 +1,1 @@
+"""The order book of one symbol, rebuilt from EVENTs."""

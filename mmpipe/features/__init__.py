@@ -1,0 +1,1 @@
+"""What a SNAPSHOT holds, computed event by event."""

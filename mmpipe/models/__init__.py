@@ -1,0 +1,1 @@
+"""Toxicity, queue value and fill survival: what a fill would be worth."""

@@ -1,0 +1,105 @@
+"""All that is known of the markets, symbol by symbol, as arrays a kernel can be handed in one argument."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmpipe.book.l2 import BOOK
+from mmpipe.book.queue_rank import QUEUE
+from mmpipe.config import Config, settings_row
+from mmpipe.features.flow import FLOW
+from mmpipe.features.lead import LEAD
+from mmpipe.features.ofi import OFI
+from mmpipe.features.pending_labels import PENDING, PENDING_MAX, QUEUE_ENDS
+from mmpipe.features.regime import REGIME
+from mmpipe.features.shadow_quotes import SHADOW, SHADOWS_MAX
+from mmpipe.features.volatility import VOLATILITY
+from mmpipe.models.toxicity import TOXICITY
+from mmpipe.records import PARAMS_COUNT
+
+SYMBOL = np.dtype(
+    [
+        ("maker_feed", "i8"),  # FeedState
+        ("funding_rate_8h", "f8"),
+        ("next_funding_ts_ns", "i8"),
+        ("inventory_lots", "i8"),
+        ("bid_tick", "i8"),  # touch of the last SNAPSHOT
+        ("ask_tick", "i8"),
+        ("bid_qty", "f8"),
+        ("ask_qty", "f8"),
+        ("next_shadow_ts_ns", "i8"),
+    ],
+    align=True,
+)
+
+
+class MarketState(NamedTuple):
+    """State of all symbols; every array is indexed by symbol first."""
+
+    symbols: np.ndarray  # (n,) SYMBOL
+    books: np.ndarray  # (n,) BOOK
+    ofis: np.ndarray  # (n,) OFI
+    flows: np.ndarray  # (n,) FLOW
+    volatilities: np.ndarray  # (n,) VOLATILITY
+    regimes: np.ndarray  # (n,) REGIME
+    leads: np.ndarray  # (n,) LEAD
+    toxicities: np.ndarray  # (n,) TOXICITY
+    queues: np.ndarray  # (n, 2) QUEUE of our bid and ask
+    shadows: np.ndarray  # (n, SHADOWS_MAX) SHADOW
+    pendings: np.ndarray  # (n, PENDING_MAX) PENDING
+    pending_ends: np.ndarray  # (n,) QUEUE_ENDS
+    params: np.ndarray  # (n, PARAMS_COUNT) float64, learned, index Param
+    instruments: np.ndarray  # (n,) INSTRUMENT
+
+
+class Settings(NamedTuple):
+    """Configuration the kernels read, one settings row each."""
+
+    features: np.ndarray
+    toxicity: np.ndarray
+    execution: np.ndarray
+
+
+def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
+    """State before the first event; parameters at their priors.
+
+    Parameters
+    ----------
+    prior_values : ndarray of float64, shape (PARAMS_COUNT,)
+        Value of each learned parameter before there is evidence, index Param.
+    instruments : ndarray of INSTRUMENT, shape (n,)
+        Grid of each symbol.
+    """
+    count = len(instruments)
+    params: np.ndarray = np.tile(prior_values, (count, 1))
+    return MarketState(
+        np.zeros(count, SYMBOL),
+        np.zeros(count, BOOK),
+        np.zeros(count, OFI),
+        np.zeros(count, FLOW),
+        np.zeros(count, VOLATILITY),
+        np.zeros(count, REGIME),
+        np.zeros(count, LEAD),
+        np.zeros(count, TOXICITY),
+        np.zeros((count, 2), QUEUE),
+        np.zeros((count, SHADOWS_MAX), SHADOW),
+        np.zeros((count, PENDING_MAX), PENDING),
+        np.zeros(count, QUEUE_ENDS),
+        params,
+        instruments.copy(),
+    )
+
+
+def priors(config: Config) -> np.ndarray:
+    """Configured value of every learned parameter, shape (PARAMS_COUNT,), index Param."""
+    values = np.zeros(PARAMS_COUNT)
+    for index, name in enumerate(type(config.priors).__struct_fields__):
+        values[index] = getattr(config.priors, name)
+    return values
+
+
+def new_settings(config: Config) -> Settings:
+    """Settings rows of the kernels."""
+    return Settings(
+        settings_row(config.features), settings_row(config.toxicity), settings_row(config.execution)
+    )
