@@ -1,0 +1,1 @@
+"""From judgement to orders: state machine, quoting, order book of our own."""

@@ -1,0 +1,310 @@
+"""The work of the execution stage: judgements, answers, commands and time in; INTENT, REPORT and contexts out.
+
+A thin owner of the ledger and the desk; all arithmetic is in the kernels. Nothing is placed unless the venue
+was reconciled since the session began, risk's lease is fresh, nothing is killed, paused or stopping, and the
+report rings have room. Why is a Reason, shown per side on BOARD.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from mmpipe.clock import NS_PER_MS, NS_PER_S
+from mmpipe.config import Config, ExecutionConfig, RiskConfig, settings_dtype
+from mmpipe.enums import CommandKind, Counter, IntentKind, OrderStatus, Reason
+from mmpipe.execution.account import ACCOUNT, FRESH, FRESH_FILLS
+from mmpipe.execution.answers import apply_answers
+from mmpipe.execution.decision import Desk, decide, new_desk
+from mmpipe.execution.orders import (
+    CONTEXTS,
+    INTENTS,
+    ORDER,
+    ORDER_SLOTS,
+    REPORTS,
+    SESSION,
+    Ledger,
+    new_ledger,
+    new_outgoing,
+)
+from mmpipe.execution.quoting import DESIRED, PARTS
+from mmpipe.execution.state_machine import JUDGEMENT, MODE_STATE
+from mmpipe.execution.upkeep import (
+    fill_board,
+    keep_up,
+    live_count,
+    report_positions,
+    restore_intents,
+    withdraw,
+)
+from mmpipe.execution.valuation import VALUE
+from mmpipe.records import ANSWER, BOARD, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
+from mmpipe.risk.limits import EXPOSURE
+from mmpipe.risk.seen_trades import SEEN
+from ringbuf.jit import example
+
+POSITION_INTERVAL_NS: Final = NS_PER_S
+CANCEL_REASONS: Final = frozenset(
+    {Reason.KILLED, Reason.STOPPING, Reason.NO_LEASE, Reason.PAUSED_BY_RISK, Reason.HEARTBEAT_LOST}
+)
+
+
+class Executor:
+    """Orders and positions of one account.
+
+    Parameters
+    ----------
+    config : Config
+        Quotes, limits, timeouts.
+    instruments : ndarray of INSTRUMENT, shape (symbols,)
+        Grid of each symbol.
+    epoch : int
+        Of this life; order ids begin with it.
+
+    Attributes
+    ----------
+    counters : ndarray of int64, shape (len(Counter),)
+        ORDERS, CANCELS, FILLS, REPORTS, REJECTS, UNKNOWN_OUTCOMES, PARAMS_APPLIED and more.
+    """
+
+    def __init__(self, config: Config, instruments: np.ndarray, epoch: int) -> None:
+        self._ledger = new_ledger(config, instruments, epoch)
+        self._desk = new_desk(config)
+        self._out = new_outgoing()
+        self._age_max_ns = config.execution.forecast_age_max_ms * NS_PER_MS
+        self._ask_ns = config.execution.answer_timeout_ms * NS_PER_MS
+        self._unknown_max = config.risk.unknown_max
+        self._killed = self._full = self._stopping = False
+        self._lease_ts_ns = self._now_ns = self._next_position_ns = 0
+        self._pause = self._reduce = Reason.NONE
+        self._boards = np.zeros(len(instruments), BOARD)
+        self._kept: list[np.ndarray] = []  # reports that made room for more
+        self.counters = self._ledger.counters
+
+    def restore(self, entries: Iterable[np.ndarray]) -> None:
+        """Fold the journal of earlier lives: INTENT and ANSWER rows, in order.
+
+        Orders come back as of unknown outcome and to be cancelled; positions as what the fills add up to.
+        """
+        for rows in entries:
+            if rows.dtype == INTENT:
+                restore_intents(self._ledger, rows.copy())
+            elif rows.dtype == ANSWER:
+                self._apply(rows.copy(), 0)
+                self._out.counts[:] = 0
+                self._kept.clear()
+        self.counters[:] = 0
+
+    def on_params(self, rows: np.ndarray) -> None:
+        """PARAMS rows: learned parameters that replace the priors; a value that cannot be is refused."""
+        for row in rows:
+            param, symbol = int(row["param"]), int(row["symbol"])
+            if param < PARAMS_COUNT and symbol < len(self._desk.params) and np.isfinite(row["value"]):
+                self._desk.params[symbol, param] = row["value"]
+                self.counters[Counter.PARAMS_APPLIED] += 1
+            else:
+                self.counters[Counter.BAD_NUMBER] += 1
+
+    def on_command(self, rows: np.ndarray) -> None:
+        """COMMAND rows of risk."""
+        for row in rows:
+            kind, reason = int(row["kind"]), Reason(int(row["reason"]))
+            self.counters[Counter.COMMANDS] += 1
+            if kind == CommandKind.PAUSE:
+                self._pause = reason or Reason.PAUSED_BY_RISK
+            elif kind == CommandKind.REDUCE:
+                self._reduce = reason or Reason.PAUSED_BY_RISK
+            else:
+                self._pause = self._reduce = Reason.NONE
+
+    def on_gate(self, killed: bool, lease_expires_ts_ns: int) -> None:
+        """KILL and LEASE as risk last wrote them."""
+        self._killed, self._lease_ts_ns = killed, lease_expires_ts_ns
+
+    def on_backpressure(self, full: bool) -> None:
+        """While a report ring is full nothing new is placed."""
+        self._full = full
+
+    def begin_stop(self) -> None:
+        """Place nothing more and cancel what rests."""
+        self._stopping = True
+
+    @property
+    def stopped(self) -> bool:
+        """True when a stop was asked for and nothing may rest any more."""
+        return self._stopping and int(live_count(self._ledger)) == 0
+
+    def on_answers(self, rows: np.ndarray, now_ns: int) -> None:
+        """ANSWER rows of the session, in order of arrival."""
+        self._apply(np.ascontiguousarray(rows), now_ns)
+
+    def on_forecast(self, row: np.ndarray, now_ns: int) -> None:
+        """The newest FORECAST of a symbol, shape (1,)."""
+        if not int(row["symbol"][0]) < len(self._boards):
+            self.counters[Counter.BAD_NUMBER] += 1
+            return
+        decide(
+            row,
+            self._ledger,
+            self._desk,
+            int(self.block_reason(now_ns)),
+            int(self._reduce),
+            now_ns,
+            self._out,
+        )
+
+    def on_timer(self, now_ns: int) -> None:
+        """Whatever time alone does."""
+        block = self.block_reason(now_ns)
+        reason = block if block in CANCEL_REASONS or self._pause != Reason.NONE else Reason.NONE
+        keep_up(
+            self._ledger, self._desk.states, self._desk.risk, int(reason), self._age_max_ns, now_ns, self._out
+        )
+        for index in range(len(self._boards)):
+            state = self._desk.states[index]
+            if block != Reason.NONE and state["bid_reason"] in (Reason.NONE, Reason.QUOTING):
+                state["bid_reason"] = state["ask_reason"] = int(block)
+        if now_ns >= self._next_position_ns:
+            self._next_position_ns = now_ns + POSITION_INTERVAL_NS
+            report_positions(self._ledger, now_ns, self._out)
+
+    def block_reason(self, now_ns: int) -> Reason:
+        """Why nothing may be placed; NONE when it may."""
+        checks = (
+            (self._killed, Reason.KILLED),
+            (self._stopping, Reason.STOPPING),
+            (not self._ledger.session["synced"][0], Reason.NOT_RECONCILED),
+            (self._pause != Reason.NONE, self._pause),
+            (not now_ns < self._lease_ts_ns, Reason.NO_LEASE),
+            (self._full, Reason.REPORT_RING_FULL),
+            (self._unknown_count() > self._unknown_max, Reason.UNKNOWN_ORDERS),
+        )
+        return next((reason for holds, reason in checks if holds), Reason.NONE)
+
+    def intents(self) -> np.ndarray:
+        """INTENT rows decided since the last call, a copy: to be journalled, then sent."""
+        return self._take(INTENTS, self._out.intents)
+
+    def still_allowed(self, intents: np.ndarray, now_ns: int) -> np.ndarray:
+        """What may still be sent after the journal: all CANCELs, PLACEs only while the gate is open."""
+        if not self._killed and now_ns < self._lease_ts_ns:
+            return intents
+        reason = Reason.KILLED if self._killed else Reason.NO_LEASE
+        placing = intents["kind"] == int(IntentKind.PLACE)
+        for order_id in intents["order_id"][placing].tolist():
+            withdraw(self._ledger, order_id, int(reason), now_ns, self._out)
+        return intents[~placing]
+
+    def reports(self) -> np.ndarray:
+        """REPORT rows since the last call, a copy."""
+        newest = self._take(REPORTS, self._out.reports)
+        if not self._kept:
+            return newest
+        kept, self._kept = [*self._kept, newest], []
+        return np.concatenate(kept)
+
+    def fill_contexts(self) -> np.ndarray:
+        """FILL_CONTEXT rows since the last call, a copy."""
+        return self._take(CONTEXTS, self._out.contexts)
+
+    def unknown_order_ids(self, now_ns: int) -> np.ndarray:
+        """Orders of unknown outcome to ask the venue about now, (n,) int64; each again after a timeout."""
+        orders = self._ledger.orders
+        due = (orders["status"] == int(OrderStatus.UNKNOWN)) & (orders["order_id"] != 0)
+        due &= (orders["asked_ts_ns"] == 0) | (now_ns - orders["asked_ts_ns"] >= self._ask_ns)
+        orders["asked_ts_ns"][due] = now_ns
+        return orders["order_id"][due].copy()
+
+    def board(self, symbol: int) -> np.ndarray:
+        """BOARD of a symbol, shape (1,), a view that is overwritten by the next call."""
+        fill_board(self._ledger, self._desk.states, symbol, self._boards)
+        return self._boards[symbol : symbol + 1]
+
+    def _apply(self, rows: np.ndarray, now_ns: int) -> None:
+        index = 0
+        while index < len(rows):
+            before = index
+            index = int(apply_answers(rows, index, self._ledger, self._out, now_ns))
+            assert index > before or self._out.counts[REPORTS], "answers need room for their reports"
+            if index < len(rows):
+                self._kept.append(self._take(REPORTS, self._out.reports))
+
+    def _take(self, which: int, buffer: np.ndarray) -> np.ndarray:
+        count = int(self._out.counts[which])
+        self._out.counts[which] = 0
+        return buffer[:count].copy()
+
+    def _unknown_count(self) -> int:
+        return int((self._ledger.orders["status"] == int(OrderStatus.UNKNOWN)).sum())
+
+
+def _example_ledger() -> Ledger:
+    return Ledger(
+        np.zeros(ORDER_SLOTS, ORDER),
+        np.zeros(ORDER_SLOTS, SNAPSHOT),
+        np.zeros(1, ACCOUNT),
+        np.zeros((1, FRESH_FILLS), FRESH),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.uint8),
+        np.zeros(1, SEEN),
+        np.zeros(1, SESSION),
+        np.zeros(len(Counter), np.int64),
+        np.ones(1, INSTRUMENT),
+    )
+
+
+def _example_desk() -> Desk:
+    sections = (ExecutionConfig, RiskConfig)
+    execution, risk = (np.ones(1, settings_dtype(section)) for section in sections)
+    return Desk(
+        np.zeros(1, MODE_STATE),
+        np.zeros(1, JUDGEMENT),
+        np.zeros(1, PARTS),
+        np.zeros(2, DESIRED),
+        np.zeros(2, VALUE),
+        np.zeros(1, EXPOSURE),
+        np.ones((1, PARAMS_COUNT)),
+        execution,
+        risk,
+    )
+
+
+@example(decide)
+def _decide_example() -> tuple[object, ...]:
+    return np.zeros(1, FORECAST), _example_ledger(), _example_desk(), 1, 0, 1, new_outgoing()
+
+
+@example(apply_answers)
+def _apply_answers_example() -> tuple[object, ...]:
+    return np.zeros(1, ANSWER), 0, _example_ledger(), new_outgoing(), 1
+
+
+@example(keep_up)
+def _keep_up_example() -> tuple[object, ...]:
+    desk = _example_desk()
+    return _example_ledger(), desk.states, desk.risk, 0, 1, 1, new_outgoing()
+
+
+@example(report_positions)
+def _report_positions_example() -> tuple[object, ...]:
+    return _example_ledger(), 1, new_outgoing()
+
+
+@example(restore_intents)
+def _restore_intents_example() -> tuple[object, ...]:
+    return _example_ledger(), np.zeros(1, INTENT)
+
+
+@example(withdraw)
+def _withdraw_example() -> tuple[object, ...]:
+    return _example_ledger(), 1, 1, 1, new_outgoing()
+
+
+@example(live_count)
+def _live_count_example() -> tuple[object, ...]:
+    return (_example_ledger(),)
+
+
+@example(fill_board)
+def _fill_board_example() -> tuple[object, ...]:
+    return _example_ledger(), _example_desk().states, 0, np.zeros(1, BOARD)

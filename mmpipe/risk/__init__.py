@@ -1,0 +1,1 @@
+"""Limits, own position and watchdog; pure, shared with execution's pre-trade checks."""
