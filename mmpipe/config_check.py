@@ -58,7 +58,7 @@ def _check_value(value: Any, hint: Any, source: str, key: str) -> None:
         check_table(value, base, source, f"{key}.")
         return
     if get_origin(base) is tuple:
-        if not isinstance(value, list) or not 1 <= len(value) <= 64:
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= 64:
             raise ConfigError(f"{source}: {key}: must be 1 to 64 tables written [[{key}]]")
         for index, item in enumerate(value):
             check_table(item, get_args(base)[0], source, f"{key}[{index}].")

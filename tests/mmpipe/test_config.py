@@ -97,7 +97,9 @@ def test_settings_row_carries_every_number_of_a_section() -> None:
         assert row.dtype[name] == (np.float64 if kind is float else np.int64)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=4))
+@given(
+    st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=4)
+)
 def test_no_value_gets_past_unchecked(value: object) -> None:
     try:
         loaded = configuration.load(FILE, {"risk.lease_ms": value})

@@ -3,7 +3,9 @@ import pytest
 
 from mmpipe import enums, records
 
-DTYPES = {name: dtype for name, dtype in vars(records).items() if name.isupper() and isinstance(dtype, np.dtype)}
+DTYPES = {
+    name: dtype for name, dtype in vars(records).items() if name.isupper() and isinstance(dtype, np.dtype)
+}
 
 
 @pytest.mark.parametrize("name", DTYPES)

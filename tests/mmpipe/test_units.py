@@ -10,9 +10,17 @@ from mmpipe import units
 
 @pytest.mark.parametrize(
     ("price", "size_decimals", "step_px"),
-    [(84143, 5, "1"), (105055, 5, "1"), ("2639.4", 4, "0.1"), ("40.123", 2, "0.001"), ("0.12345", 0, "0.00001")],
+    [
+        (84143, 5, "1"),
+        (105055, 5, "1"),
+        ("2639.4", 4, "0.1"),
+        ("40.123", 2, "0.001"),
+        ("0.12345", 0, "0.00001"),
+    ],
 )
-def test_step_between_prices_of_five_significant_figures(price: object, size_decimals: int, step_px: str) -> None:
+def test_step_between_prices_of_five_significant_figures(
+    price: object, size_decimals: int, step_px: str
+) -> None:
     tick = int(Decimal(str(price)) * 10 ** (6 - size_decimals))
     in_unit = units.ticks_per_unit(size_decimals)
     assert units.tick_step(tick, in_unit) == int(Decimal(step_px) * in_unit)

@@ -1,0 +1,150 @@
+"""The table of commands; the only composition root. Each command is one file in `mmpipe.commands`.
+
+Every refusal prints one line with the reason and exits with the code its error carries (`mmpipe.errors`).
+Commands are imported when they are called, so that the processes of a line do not pay for their imports.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmpipe.errors import MmpipeError
+from ringbuf.errors import RingbufError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon.")
+config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
+app.add_typer(risk_app, name="risk")
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
+InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def run(
+    config: ConfigOption = Path("pipeline.toml"),
+    instance: Annotated[str, typer.Option("--instance", help="name; empty: as configured")] = "",
+    duration: Annotated[float, typer.Option("--duration", help="seconds to trade; 0: until Ctrl-C")] = 0.0,
+    headless: Annotated[bool, typer.Option("--headless", help="no screen")] = False,
+    scenario: Annotated[str, typer.Option("--scenario", help="market of the embedded venue")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="seed of the embedded venue; -1: as configured")] = -1,
+    port: Annotated[int, typer.Option("--port", help="port of the embedded venue; -1: as configured")] = -1,
+    live: Annotated[
+        bool, typer.Option("--live", help="second of the two acts that trade real money")
+    ] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="write run/1 to this file")] = None,
+) -> None:
+    """Run the line: embedded exchange and paper by default; Ctrl-C cancels, verifies and reports."""
+    from mmpipe.commands.run import RunOptions, run_line
+
+    run_line(RunOptions(config, instance, duration, headless, scenario, seed, port, live, json))
+
+
+@app.command()
+def status(instance: InstanceOption = "default", json: JsonFlag = False) -> None:
+    """Show a running pipeline: modes, positions, PnL, freshness, latencies, loops."""
+    from mmpipe.commands.status import show_status
+
+    show_status(instance, json)
+
+
+@app.command()
+def stop(instance: InstanceOption = "default") -> None:
+    """Stop a running pipeline the orderly way: cancel, verify, report."""
+    from mmpipe.commands.stop import stop_line
+
+    stop_line(instance)
+
+
+@app.command()
+def kill(instance: InstanceOption = "default") -> None:
+    """Latch KILL: no more orders, cancel everything on risk's own session; stays until reset."""
+    from mmpipe.commands.kill import kill_line
+
+    kill_line(instance)
+
+
+@risk_app.command("reset")
+def risk_reset(
+    reason: Annotated[
+        str, typer.Option("--reason", help="why it is safe to trade again; kept for the audit")
+    ],
+    config: ConfigOption = Path("pipeline.toml"),
+    instance: Annotated[str, typer.Option("--instance", help="name; empty: as configured")] = "",
+) -> None:
+    """Remove the kill latch of a stopped pipeline."""
+    from mmpipe.commands.risk_reset import reset_latch
+
+    reset_latch(config, instance, reason)
+
+
+@app.command()
+def venue(
+    config: ConfigOption = Path("pipeline.toml"),
+    scenario: Annotated[str, typer.Option("--scenario", help="market")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="-1: as configured")] = -1,
+    port: Annotated[int, typer.Option("--port", help="-1: as configured")] = -1,
+) -> None:
+    """Run the embedded exchange alone: Hyperliquid's wire format and a Binance lead on one port."""
+    from mmpipe.commands.venue import run_venue
+
+    run_venue(config, scenario, seed, port)
+
+
+@app.command()
+def replay(
+    data: Annotated[Path, typer.Argument(help="a recorded market: .npz or raw Binance .gz")],
+    config: ConfigOption = Path("pipeline.toml"),
+    json: JsonFlag = False,
+) -> None:
+    """Run recorded data through the same stages in one process on a virtual clock."""
+    from mmpipe.commands.replay import replay_file
+
+    replay_file(data, config, json)
+
+
+@app.command()
+def logs(
+    instance: InstanceOption = "default",
+    lines: Annotated[int, typer.Option("--lines", help="how many of the last ones")] = 50,
+) -> None:
+    """Print the last log lines of a running pipeline."""
+    from mmpipe.commands.logs import show_logs
+
+    show_logs(instance, lines)
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = Path("pipeline.toml")) -> None:
+    """Print the configuration in force as JSON."""
+    from mmpipe.commands.config import show_config
+
+    show_config(config)
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = Path("pipeline.toml")) -> None:
+    """Check the configuration; silent and 0 when it is sound."""
+    from mmpipe.commands.config import check_config
+
+    check_config(config)
+
+
+def main() -> None:
+    """Entry point of the `mmpipe` script."""
+    try:
+        app()
+    except MmpipeError as error:
+        sys.stderr.write(f"mmpipe: {error}\n")
+        sys.exit(error.exit_code)
+    except RingbufError as error:
+        sys.stderr.write(f"mmpipe: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""`mmpipe replay`: a recorded market through the same stages, in one process, on a virtual clock."""
+
+import gzip
+import itertools
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mmpipe import config as configuration
+from mmpipe.clock import VirtualClock
+from mmpipe.config import Config
+from mmpipe.dashboard.status import provenance
+from mmpipe.enums import Counter, StageId, Venue
+from mmpipe.errors import DataError
+from mmpipe.replay.engine import ReplayEngine
+from mmpipe.replay.report import mode_occupancy, replay_report, state_sha256
+from mmpipe.replay.source import Recording, instrument_of, load, load_frames
+from mmpipe.replay.timeline import timeline
+from mmpipe.units import usdc
+from mmpipe.venue.binance import BinanceDecoder
+from mmpipe.venue.sim.latency_model import latency_settings
+from mmpipe.venue.sim.replay_exchange import ReplayExchange
+from ringbuf.jit import source_digest, warm
+from stages.context import Context
+from stages.local_line import LocalLine
+
+PLACE_NS = CANCEL_NS = 50_000_000  # request to market and back: a block and the way, not yet fitted
+ANSWER_NS = 50_000_000
+QUEUE_POWER = 3.0  # of the queue model; customary
+SETTLE_S = 2.0
+FRAMES_SEARCHED = 1000
+PROVISIONAL_PX = 1e-6  # finest grid: the first look at raw frames only finds the real one
+
+
+def replay_file(path: Path, config_path: Path, as_json: bool) -> None:
+    """Replay one file and print what happened.
+
+    Parameters
+    ----------
+    path : Path
+        Normalised or hftbacktest .npz, or raw Binance frames .gz.
+    config_path : Path
+        Configuration; its symbols are replaced by the market of the file.
+    as_json : bool
+        Print `replay/1` instead of a line.
+
+    Raises
+    ------
+    DataError
+        The file cannot be used; the message names row and cause.
+    """
+    recording = read_recording(path)
+    config = configuration.load(config_path)
+    report = replay_recording(recording, config)
+    if as_json:
+        print(json.dumps(report, indent=1))
+    else:
+        print(
+            f"{recording.name}: {report['rows']:,} rows in {report['wall_s']:.1f} s "
+            f"({report['rows_per_s']:,.0f} rows/s), {report['orders']} orders, {report['fills']} fills, "
+            f"position {report['position']:g}, balance {report['balance']:.2f}, "
+            f"fees {report['fee']:.2f}, equity {report['equity']:+.2f}, "
+            f"modes {report['mode_occupancy']}"
+        )
+
+
+def read_recording(path: Path) -> Recording:
+    """Any recording as EVENT rows of the maker's market.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of an unknown kind, or damaged.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix == ".npz":
+        return load(path, 0, Venue.MAKER)
+    if path.suffix == ".gz":
+        return _read_frames(path)
+    raise DataError(f"{path}: neither .npz nor raw frames .gz")
+
+
+def replay_recording(recording: Recording, config: Config) -> dict[str, Any]:
+    """Run a recording through the line and return `replay/1`."""
+    with tempfile.TemporaryDirectory(prefix="mmpipe-replay-", dir=_memory_folder()) as folder:
+        context = _context(recording, config, folder)
+        clock = VirtualClock(int(recording.events["local_ts_ns"][0]))
+        latency = latency_settings(PLACE_NS, CANCEL_NS, ANSWER_NS)
+        exchange = ReplayExchange(context.config, recording.instrument, clock, latency, QUEUE_POWER)
+        line = LocalLine(context, clock, exchange.execution_port, exchange.risk_port)
+        compiled = warm(freeze=False)
+        engine = ReplayEngine(clock, exchange, line.publish, line.stages)
+        run = engine.run(timeline([recording.events], config.feed), SETTLE_S)
+        board, counters = line.cell("board.0"), line.counters()
+        facts = {
+            **provenance(),
+            "compile_s": compiled.wall_s,
+            "state_sha256": state_sha256(line.state()),
+            "mode_occupancy": mode_occupancy(board["mode_ns"][0]),
+            "crossed_books": int(counters[StageId.FEATURES, Counter.CROSSED_BOOKS]),
+            "equity": usdc(int(board["equity_cash"][0])),
+            "orders": int(counters[StageId.EXECUTION, Counter.ORDERS]),
+            "labels": int(counters[StageId.FEATURES, Counter.LABELS]),
+        }
+        return replay_report(run, exchange, recording.instrument, facts)
+
+
+def _context(recording: Recording, config: Config, folder: str) -> Context:
+    tree = msgspec.to_builtins(config)
+    tree["symbol"] = [{"coin": "REPLAY", "lead": "NONE"}]
+    tree["instance"] = {"name": "replay", "run_dir": folder}
+    return Context(
+        config_tree=tree,
+        instruments_hex=recording.instrument.tobytes().hex(),
+        venue_url="",
+        lead_public_url="",
+        lead_market_url="",
+        execution_key_hex="",
+        risk_key_hex="",
+        account="",
+        run_dir=folder,
+        runtime_dir=folder,
+        started_wall_ns=int(recording.events["local_ts_ns"][0]),
+        digest=source_digest(),
+    )
+
+
+def _memory_folder() -> str | None:
+    # The journal of a replay is thrown away; in memory its commits cost nothing.
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _read_frames(path: Path) -> Recording:
+    # The first pass reads on the finest grid there is, the second on the one the prices are on.
+    name = _first_symbol(path)
+    provisional = instrument_of(np.array([PROVISIONAL_PX]), np.array([1.0]), 0)
+    first = load_frames(path, BinanceDecoder([name], provisional, Venue.MAKER), provisional).events
+    priced = first[first["px"] > 0.0]
+    if len(priced) == 0:
+        raise DataError(f"{path}: no market data of {name} in it")
+    instrument = instrument_of(priced["px"], priced["qty"], 0)
+    return load_frames(path, BinanceDecoder([name], instrument, Venue.MAKER), instrument)
+
+
+def _first_symbol(path: Path) -> str:
+    try:
+        with gzip.open(path, "rb") as lines:
+            for line in itertools.islice(lines, FRAMES_SEARCHED):
+                if found := re.search(rb'"s":"([A-Z0-9_]{2,20})"', line):
+                    return found.group(1).decode()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: not a readable .gz: {error}") from error
+    raise DataError(f"{path}: no Binance frame in its first {FRAMES_SEARCHED} lines")

@@ -1,0 +1,261 @@
+"""The state of a running line as one dictionary, read from its shared memory without touching it.
+
+`run/1` of the machine-readable outputs; `mmpipe status`, the live screen and `run --json` show the same.
+"""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmpipe.clock import NS_PER_MS, NS_PER_S, MonotonicClock
+from mmpipe.config import Config
+from mmpipe.enums import Counter, FeedState, Mode, Reason, StageId, Toxicity
+from mmpipe.records import INSTRUMENT
+from mmpipe.store.database import read_loops
+from mmpipe.units import usdc
+from ringbuf import CellReader, Histogram, Segment
+from ringbuf.histogram import quantile
+from ringbuf.layout import KIND_CELL, KIND_COUNTERS
+from stages import topology
+from stages.context import Context
+from stages.ports import cell_segments, histogram_segments
+
+TOTALS = {
+    "events": (StageId.FEED, Counter.EVENTS),
+    "snapshots": (StageId.FEATURES, Counter.SNAPSHOTS),
+    "forecasts": (StageId.ALPHA, Counter.FORECASTS),
+    "orders": (StageId.EXECUTION, Counter.ORDERS),
+    "fills": (StageId.EXECUTION, Counter.FILLS),
+    "labels": (StageId.FEATURES, Counter.LABELS),
+    "gaps": (StageId.FEED, Counter.GAPS),
+}
+REFUSALS = (
+    Counter.MALFORMED,
+    Counter.OVERSIZED,
+    Counter.BAD_NUMBER,
+    Counter.OUT_OF_ORDER,
+    Counter.DUPLICATES,
+    Counter.CROSSED_BOOKS,
+    Counter.REJECTS,
+    Counter.REFUSED_BY_LIMIT,
+    Counter.UNKNOWN_OUTCOMES,
+    Counter.ALIEN_FILLS,
+    Counter.RECONNECTS,
+    Counter.LOGS_DROPPED,
+)
+
+
+class LineReader:
+    """Attached to every cell and histogram of a running instance."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.config: Config = context.config
+        self.instruments: np.ndarray = np.frombuffer(bytes.fromhex(context.instruments_hex), INSTRUMENT)
+        self._clock = MonotonicClock()
+        prefix = topology.segment_prefix(self.config.instance.name)
+        self._cells: dict[str, tuple[CellReader, np.ndarray]] = {}
+        for cell in topology.CELLS:
+            for name in cell_segments(cell, len(self.config.symbol)):
+                reader = CellReader(Segment.attach(prefix + name, cell.dtype, KIND_CELL))
+                self._cells[name] = (reader, np.zeros(1, cell.dtype))
+        self._histograms = {
+            name: Histogram(Segment.attach(prefix + name, Histogram.DTYPE, KIND_COUNTERS))
+            for stage in topology.HISTOGRAM_STAGES
+            for name in histogram_segments(stage)
+        }
+
+    def cell(self, name: str) -> np.void:
+        """The newest record of a cell; zeros before the first."""
+        reader, row = self._cells[name]
+        reader.read(row)
+        record: np.void = row[0]
+        return record
+
+    def counters(self, before: np.ndarray | None = None) -> np.ndarray:
+        """Counters of all stages, shape (stages, counters); `before`: those of earlier lives."""
+        table = np.zeros((len(StageId), len(Counter)), np.int64) if before is None else before.copy()
+        for stage in topology.BEATING:
+            table[stage] += self.cell(topology.heartbeat_of(stage))["counters"][: len(Counter)]
+        return table
+
+    def status(self, restarts: int = 0, before: np.ndarray | None = None) -> dict[str, Any]:
+        """The whole `run/1` dictionary, without what only the end of a run knows."""
+        counters = self.counters(before)
+        now_ns = self._clock.now_ns()
+        totals = {name: int(counters[stage, counter]) for name, (stage, counter) in TOTALS.items()}
+        totals["params_updates"] = int(counters[:, Counter.PARAMS_APPLIED].sum())
+        totals["ring_drops"] = int(counters[:, Counter.RING_DROPS].sum())
+        totals["restarts"] = restarts
+        return {
+            "schema": "run/1",
+            **provenance(),
+            "seed": self.config.venue.seed,
+            "mode": self.config.venue.mode,
+            "venue": self.config.venue.kind,
+            "instance": self.config.instance.name,
+            "run_dir": self.context.run_dir,
+            "duration_s": round((self._clock.wall_ns() - self.context.started_wall_ns) / NS_PER_S, 3),
+            "counters": totals,
+            "refused": self._refused(counters),
+            "stages": {stage.name.lower(): self._stage(stage, now_ns) for stage in topology.BEATING},
+            "tick_to_order_us": self._quantiles(topology.TICK_TO_ORDER),
+            "symbols": {
+                symbol.coin: self._symbol(index, now_ns) for index, symbol in enumerate(self.config.symbol)
+            },
+            "loops": read_loops(Path(self.context.run_dir) / "learning.db"),
+            "risk": self._risk(now_ns),
+        }
+
+    def _stage(self, stage: StageId, now_ns: int) -> dict[str, Any]:
+        beat = self.cell(topology.heartbeat_of(stage))
+        name = stage.name.lower()
+        status: dict[str, Any] = {
+            "pid": int(beat["pid"]),
+            "core": int(beat["core"]),
+            "records_in": int(beat["records_in"]),
+            "records_out": int(beat["records_out"]),
+            "heartbeat_age_ms": round((now_ns - int(beat["ts_ns"])) / NS_PER_MS, 1),
+            "rss_mb": round(int(beat["rss_bytes"]) / 2**20, 1),
+        }
+        if stage in topology.HISTOGRAM_STAGES:
+            status["work_us"] = self._quantiles(f"work_us_{name}")
+            status["wait_us"] = self._quantiles(f"wait_us_{name}")
+        return status
+
+    def _quantiles(self, name: str) -> dict[str, float]:
+        counts = self._histograms[name].snapshot()
+        if not counts.any():
+            return dict.fromkeys(("p50", "p99", "p999"), 0.0)
+        return {
+            key: round(quantile(counts, q) / 1e3, 2)
+            for key, q in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+        }
+
+    def _symbol(self, index: int, now_ns: int) -> dict[str, Any]:
+        board, risk, feed = (self.cell(f"{name}.{index}") for name in ("board", "risk_board", "feed_board"))
+        lot_qty, tick_px = (
+            float(self.instruments["lot_qty"][index]),
+            float(self.instruments["tick_px"][index]),
+        )
+        total_ns = max(int(board["mode_ns"].sum()), 1)
+        quotable_ns = int(board["quotable_ns"])
+        return {
+            "mode": Mode(int(board["mode"])).name.title().replace("_", ""),
+            "mode_occupancy": {
+                mode.name.title().replace("_", ""): round(int(board["mode_ns"][mode]) / total_ns, 4)
+                for mode in Mode
+            },
+            "toxicity": Toxicity(int(board["toxicity"])).name.title(),
+            "mid_px": float(board["mid_px"]),
+            "bid": {
+                "px": round(int(board["bid_tick"]) * tick_px, 6),
+                "qty": int(board["bid_lots"]) * lot_qty,
+            },
+            "ask": {
+                "px": round(int(board["ask_tick"]) * tick_px, 6),
+                "qty": int(board["ask_lots"]) * lot_qty,
+            },
+            "target": round(int(board["target_lots"]) * lot_qty, 8),
+            "position": {
+                "risk": round(int(risk["position_lots"]) * lot_qty, 8),
+                "fills": round(int(board["position_lots"]) * lot_qty, 8),
+                "journal": round(int(board["position_journal_lots"]) * lot_qty, 8),
+            },
+            "pnl": {
+                "equity_change": usdc(int(board["equity_cash"])),
+                "spread": usdc(int(board["spread_cash"])),
+                "adverse_selection": usdc(int(board["adverse_cash"])),
+                "inventory": usdc(int(board["inventory_cash"])),
+                "funding": usdc(int(board["funding_cash"])),
+                "fees": usdc(int(board["fees_cash"])),
+            },
+            "quoting_uptime_non_toxic": round(int(board["quoting_ns"]) / quotable_ns, 4)
+            if quotable_ns
+            else 0.0,
+            "why_not": {
+                "bid": {Reason(int(board["bid_reason"])).name: ""},
+                "ask": {Reason(int(board["ask_reason"])).name: ""},
+            },
+            "open_orders": int(board["open_orders"]),
+            "feeds": {
+                "maker": self._freshness(feed, "maker", now_ns),
+                "lead": self._freshness(feed, "lead", now_ns),
+            },
+        }
+
+    def _freshness(self, feed: np.void, name: str, now_ns: int) -> dict[str, Any]:
+        received_ns = int(feed[f"{name}_ts_ns"])
+        return {
+            "state": FeedState(int(feed[f"{name}_state"])).name.lower(),
+            "age_ms": round((now_ns - received_ns) / NS_PER_MS, 1) if received_ns else None,
+            "messages": int(feed[f"{name}_messages"]),
+        }
+
+    def _refused(self, counters: np.ndarray) -> dict[str, int]:
+        return {reason.name.lower(): int(counters[:, reason].sum()) for reason in REFUSALS}
+
+    def _risk(self, now_ns: int) -> dict[str, Any]:
+        kill, lease = self.cell("kill"), self.cell("lease")
+        risk, limits = self.config.risk, {}
+        boards: list[np.void] = [
+            self.cell(f"risk_board.{index}").copy() for index in range(len(self.config.symbol))
+        ]
+        for symbol, board in zip(self.config.symbol, boards, strict=True):
+            notional = usdc(int(board["notional_cash"]))
+            limits[f"position_usdc.{symbol.coin}"] = {"value": notional, "limit": risk.position_usdc_max}
+        gross = usdc(sum(int(board["notional_cash"]) for board in boards))
+        limits["gross_usdc"] = {"value": gross, "limit": risk.gross_usdc_max}
+        loss = max(0.0, -usdc(sum(int(board["equity_cash"]) for board in boards)))
+        limits["loss_usdc"] = {"value": loss, "limit": risk.loss_usdc_max}
+        latched = bool(kill["latched"])
+        return {
+            "lease_ms": round(max(0, int(lease["expires_ts_ns"]) - now_ns) / NS_PER_MS, 1),
+            "paused": any(bool(board["paused"]) for board in boards),
+            "kill": {"reason": Reason(int(kill["reason"])).name, "ts": int(kill["ts_ns"])}
+            if latched
+            else None,
+            "limits": limits,
+        }
+
+
+def provenance() -> dict[str, Any]:
+    """What made a file: version, commit, machine; shared by every machine-readable output."""
+    return {
+        "version": version("mmpipe"),
+        "git": _commit(),
+        "machine": {
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "numba": version("numba"),
+        },
+    }
+
+
+def _commit() -> str:
+    root = Path(__file__).resolve().parent.parent.parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return answer.stdout.strip()
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )

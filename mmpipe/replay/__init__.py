@@ -1,0 +1,1 @@
+"""Recorded markets through the same stages on a virtual clock."""

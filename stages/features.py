@@ -1,0 +1,69 @@
+"""features: EVENT in, SNAPSHOT out; labels of what became of predictions on the side."""
+
+import numpy as np
+from mmpipe.models.snapshot_engine import SnapshotEngine
+
+from mmpipe.clock import Clock
+from mmpipe.enums import Counter, StageId
+from stages.context import Context
+from stages.outbox import Outbox
+from stages.ports import Ports
+from stages.runner import run_process
+
+EVENTS_PER_POLL = 256
+
+
+class FeaturesStage:
+    """Drains events in batches; a full SNAPSHOT ring holds them back instead of losing snapshots."""
+
+    def __init__(self, context: Context, ports: Ports, clock: Clock) -> None:
+        self.counters = np.zeros(len(Counter), np.int64)
+        self._engine = SnapshotEngine(context.config, context.instruments)
+        self._events = ports.inputs["event"]
+        self._reports = ports.inputs["report_features"]
+        self._params = ports.inputs["params_features"]
+        self._snapshots = Outbox(ports.outputs["snapshot"])
+        self._labels = Outbox(ports.outputs["label"])
+        self._clock = clock
+        self._work = ports.histograms["work_us_features"]
+        self._wait = ports.histograms["wait_us_features"]
+        self.stopped = False
+
+    def poll(self) -> int:
+        """One duty cycle; returns the number of records consumed."""
+        work = self._drain_side_inputs()
+        if not (self._snapshots.flush() and self._labels.flush()):
+            return work
+        events = self._events.peek(EVENTS_PER_POLL)
+        if len(events) == 0:
+            return work
+        started_ns = self._clock.now_ns()
+        self._wait.record(started_ns - int(events["local_ts_ns"][0]))
+        snapshots = self._engine.on_events(events, self._snapshots.ring.next_seq)
+        self._snapshots.offer(snapshots)
+        self._labels.offer(self._engine.labels())
+        count = len(events)
+        self._events.release(count)
+        np.copyto(self.counters, self._engine.counters)
+        self._work.record(self._clock.now_ns() - started_ns)
+        return work + count
+
+    def begin_stop(self) -> None:
+        """Nothing to bring to an end."""
+        self.stopped = True
+
+    def _drain_side_inputs(self) -> int:
+        reports = self._reports.peek(EVENTS_PER_POLL)
+        if len(reports):
+            self._engine.on_reports(reports)
+            self._reports.release(len(reports))
+        params = self._params.peek(EVENTS_PER_POLL)
+        if len(params):
+            self._engine.on_params(params)
+            self._params.release(len(params))
+        return len(reports) + len(params)
+
+
+def process(instance: str, telemetry: object = None) -> None:
+    """Entry point of the process."""
+    run_process(StageId.FEATURES, instance, FeaturesStage, telemetry)

@@ -1,0 +1,29 @@
+"""Where the reports of execution go: to risk, features and learner, in order and without loss."""
+
+import numpy as np
+from loguru import logger
+
+from stages.outbox import Outbox
+from stages.ports import Ports
+
+REPORT_RINGS = ("report_risk", "report_features", "report_learner")
+
+
+class OutTray:
+    """REPORT to three readers, FILL_CONTEXT to the learner."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._reports = [Outbox(ports.outputs[name]) for name in REPORT_RINGS]
+        self._contexts = Outbox(ports.outputs["fill_context"])
+        self._was_full = False
+
+    def publish(self, reports: np.ndarray, contexts: np.ndarray) -> bool:
+        """Offer the rows to all readers; True while a ring is full and quoting has to stop."""
+        for outbox in self._reports:
+            outbox.offer(reports)
+        self._contexts.offer(contexts)
+        full = not all([outbox.flush() for outbox in (*self._reports, self._contexts)])
+        if full and not self._was_full:
+            logger.warning("a report ring is full: quoting stops until its reader is back")
+        self._was_full = full
+        return full

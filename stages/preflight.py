@@ -1,0 +1,87 @@
+"""What is looked up before the first process of the line starts: keys, account, markets."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from mmpipe import config as configuration
+from mmpipe.config import Config
+from mmpipe.errors import PreflightError
+from mmpipe.venue.hyperliquid_meta import parse_meta
+from mmpipe.venue.hyperliquid_signing import address_of
+from mmpipe.venue.rest import fetch_info
+from mmpipe.venue.sim.settings import VenueSettings, demo_agents, demo_keys
+
+INFO_TIMEOUT_S = 10.0
+BPS_PER_UNIT = 1e4
+
+
+class RunKeys(NamedTuple):
+    """Keys of this run; empty where the process reads its own key file."""
+
+    execution: str
+    risk: str
+    account: str
+
+
+def embedded_settings(config: Config) -> tuple[VenueSettings | None, str, RunKeys]:
+    """Settings of the embedded venue, or None for a real one, with the URL and keys of the run.
+
+    Raises
+    ------
+    PreflightError
+        A real venue without account or key files.
+    """
+    venue = config.venue
+    if venue.kind == "hyperliquid":
+        for key in ("account", "execution_key_file", "risk_key_file"):
+            if not getattr(venue, key):
+                raise PreflightError(f"venue.{key} is empty: venue.kind = 'hyperliquid' needs it")
+        if venue.execution_key_file == venue.risk_key_file:
+            raise PreflightError("venue.risk_key_file must be another API wallet: nonces are counted per key")
+        return None, venue.url, RunKeys("", "", venue.account)
+    keys = demo_keys()
+    master = address_of(keys.master)
+    settings = VenueSettings(
+        host=venue.host,
+        port=venue.port,
+        scenario=venue.scenario,
+        seed=venue.seed,
+        coins=tuple(symbol.coin for symbol in config.symbol),
+        leads=tuple(symbol.lead for symbol in config.symbol),
+        book_interval_ms=venue.book_interval_ms,
+        block_ms=venue.block_ms,
+        deposit_usdc=venue.deposit_usdc,
+        accounts=(master,),
+        agents=demo_agents(),
+    )
+    return settings, "", RunKeys(keys.execution.hex(), keys.risk.hex(), master)
+
+
+def venue_instruments(config: Config, venue_url: str) -> np.ndarray:
+    """INSTRUMENT rows of the configured coins, as the venue describes them.
+
+    Raises
+    ------
+    PreflightError
+        The venue does not answer, or does not list a coin.
+    """
+    meta: Any = fetch_info(venue_url, {"type": "meta"}, INFO_TIMEOUT_S)
+    return parse_meta(meta, [symbol.coin for symbol in config.symbol])
+
+
+def with_venue_fees(config: Config, venue_url: str, account: str) -> Config:
+    """The configuration with the fees the venue really takes; as configured where it says none.
+
+    Raises
+    ------
+    ConfigError
+        A fee is outside what the configuration allows.
+    """
+    fees: Any = fetch_info(venue_url, {"type": "userFees", "user": account}, INFO_TIMEOUT_S)
+    tree = msgspec.to_builtins(config)
+    for key, rate in (("maker_fee_bps", "userAddRate"), ("taker_fee_bps", "userCrossRate")):
+        if isinstance(fees, dict) and rate in fees:
+            tree["execution"][key] = round(float(fees[rate]) * BPS_PER_UNIT, 6)
+    return configuration.check(tree, f"{venue_url} userFees")

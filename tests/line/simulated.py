@@ -1,0 +1,65 @@
+"""The whole line in one process over a synthetic market: what the wiring tests look at."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from mmpipe import config as configuration
+from mmpipe.clock import VirtualClock
+from mmpipe.replay.engine import ReplayEngine
+from mmpipe.replay.timeline import timeline
+from mmpipe.venue.sim.latency_model import latency_settings
+from mmpipe.venue.sim.replay_exchange import ReplayExchange
+from stages.context import Context
+from stages.local_line import LocalLine
+from tests.line.synthetic import COIN, LEAD, synthetic_market
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class SimulatedRun:
+    """One simulated run; `line` and `exchange` are as it left them, `snapshots` and `forecasts` samples."""
+
+    def __init__(self, folder: Path, scenario: str, seed: int, seconds: float) -> None:
+        maker, lead, self.instrument = synthetic_market(scenario, seed, seconds)
+        tree = msgspec.to_builtins(
+            configuration.load(ROOT / "pipeline.toml", {"instance.run_dir": str(folder), "instance.name": "sim"})
+        )
+        tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
+        context = Context(
+            config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="", lead_public_url="",
+            lead_market_url="", execution_key_hex="", risk_key_hex="", account="", run_dir=str(folder),
+            runtime_dir=str(folder), started_wall_ns=0, digest="",
+        )  # fmt: skip
+        config = context.config
+        clock = VirtualClock(int(maker["local_ts_ns"][0]))
+        self.exchange = ReplayExchange(
+            config, self.instrument, clock, latency_settings(20_000_000, 20_000_000, 20_000_000), 3.0
+        )
+        self.line = LocalLine(context, clock, self.exchange.execution_port, self.exchange.risk_port)
+        self.snapshots = _Tap(self.line, "snapshot")
+        self.forecasts = _Tap(self.line, "forecast")
+        stages = [self.line.stages[0], self.line.stages[1], self.snapshots, self.line.stages[2], self.forecasts]
+        stages += self.line.stages[3:]
+        engine = ReplayEngine(clock, self.exchange, self.line.publish, stages)
+        engine.run(timeline([maker, lead], config.feed), 2.0)
+
+
+class _Tap:
+    # Copies what passes through a ring, as an observer: nobody waits for it.
+    def __init__(self, line: LocalLine, ring: str) -> None:
+        from ringbuf import Observer
+
+        self._observer = Observer(line.segments[ring])
+        self._parts: list[np.ndarray] = []
+
+    def poll(self) -> int:
+        rows, lapped = self._observer.poll(4096)
+        assert lapped == 0
+        if len(rows):
+            self._parts.append(rows)
+        return 0
+
+    def rows(self) -> np.ndarray:
+        return np.concatenate(self._parts)
