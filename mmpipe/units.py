@@ -11,7 +11,7 @@
 
 from typing import Final
 
-from ringbuf.jit import kernel
+from ringbuf.jit import example, kernel
 
 BPS: Final = 1e-4
 CASH_PER_USDC: Final = 100_000_000
@@ -83,3 +83,8 @@ def bps_of(delta_px: float, mid_px: float) -> float:
     if not (mid_px > 0.0):
         return float("nan")
     return delta_px / mid_px * 1e4
+
+
+@example(tick_step)
+def _tick_step_example() -> tuple[object, ...]:
+    return 841_430, 10
