@@ -77,14 +77,6 @@ def tick_step(tick: int, ticks_in_unit: int) -> int:
     return step
 
 
-@kernel
-def bps_of(delta_px: float, mid_px: float) -> float:
-    """A price difference in bps of the mid; NaN when the mid is not a positive number."""
-    if not (mid_px > 0.0):
-        return float("nan")
-    return delta_px / mid_px * 1e4
-
-
 @example(tick_step)
 def _tick_step_example() -> tuple[object, ...]:
     return 841_430, 10

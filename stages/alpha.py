@@ -1,8 +1,8 @@
 """alpha: SNAPSHOT in, FORECAST out, judging only the newest snapshot of each symbol."""
 
 import numpy as np
-from mmpipe.alpha.forecast_engine import ForecastEngine
 
+from mmpipe.alpha.forecast_engine import ForecastEngine
 from mmpipe.clock import Clock
 from mmpipe.enums import Counter, StageId
 from stages.context import Context

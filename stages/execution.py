@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from mmpipe.execution.executor import Executor
 
 from mmpipe.clock import NS_PER_MS, Clock
 from mmpipe.enums import Counter, StageId
+from mmpipe.execution.executor import Executor
 from mmpipe.venue.port import OrderPort
 from stages.context import Context
 from stages.gate import Gate

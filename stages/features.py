@@ -1,10 +1,10 @@
 """features: EVENT in, SNAPSHOT out; labels of what became of predictions on the side."""
 
 import numpy as np
-from mmpipe.models.snapshot_engine import SnapshotEngine
 
 from mmpipe.clock import Clock
 from mmpipe.enums import Counter, StageId
+from mmpipe.models.snapshot_engine import SnapshotEngine
 from stages.context import Context
 from stages.outbox import Outbox
 from stages.ports import Ports

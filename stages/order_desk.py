@@ -15,16 +15,8 @@ from stages.gate import Gate
 from stages.order_port import journal_path, next_epoch
 
 # What a restart must know: trades, and which orders are over. Only trades have to be durable at once.
-JOURNALLED = [
-    int(kind)
-    for kind in (
-        AnswerKind.FILL,
-        AnswerKind.FILLED,
-        AnswerKind.CANCELLED,
-        AnswerKind.REJECTED,
-        AnswerKind.NOT_FOUND,
-    )
-]
+ENDINGS = (AnswerKind.FILLED, AnswerKind.CANCELLED, AnswerKind.REJECTED, AnswerKind.NOT_FOUND)
+JOURNALLED = [int(kind) for kind in (AnswerKind.FILL, *ENDINGS)]
 
 
 class OrderDesk:

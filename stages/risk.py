@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from loguru import logger
-from mmpipe.risk.daemon import RiskDaemon
 
 from mmpipe.clock import Clock
 from mmpipe.enums import Counter, Reason, StageId
 from mmpipe.records import HEARTBEAT, LEASE
+from mmpipe.risk.daemon import RiskDaemon
 from mmpipe.venue.port import OrderPort
 from stages import topology
 from stages.context import Context

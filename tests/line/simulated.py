@@ -22,9 +22,12 @@ class SimulatedRun:
     """One simulated run; `line` and `exchange` are as it left them, `snapshots` and `forecasts` samples."""
 
     def __init__(self, folder: Path, scenario: str, seed: int, seconds: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         maker, lead, self.instrument = synthetic_market(scenario, seed, seconds)
         tree = msgspec.to_builtins(
-            configuration.load(ROOT / "pipeline.toml", {"instance.run_dir": str(folder), "instance.name": "sim"})
+            configuration.load(
+                ROOT / "pipeline.toml", {"instance.run_dir": str(folder), "instance.name": "sim"}
+            )
         )
         tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
         context = Context(
@@ -40,7 +43,13 @@ class SimulatedRun:
         self.line = LocalLine(context, clock, self.exchange.execution_port, self.exchange.risk_port)
         self.snapshots = _Tap(self.line, "snapshot")
         self.forecasts = _Tap(self.line, "forecast")
-        stages = [self.line.stages[0], self.line.stages[1], self.snapshots, self.line.stages[2], self.forecasts]
+        stages = [
+            self.line.stages[0],
+            self.line.stages[1],
+            self.snapshots,
+            self.line.stages[2],
+            self.forecasts,
+        ]
         stages += self.line.stages[3:]
         engine = ReplayEngine(clock, self.exchange, self.line.publish, stages)
         engine.run(timeline([maker, lead], config.feed), 2.0)

@@ -46,7 +46,10 @@ def synthetic_market(scenario: str, seed: int, seconds: float) -> tuple[np.ndarr
     for channel in ("bbo", "trades", "l2Book", "activeAssetCtx"):
         feeds.subscribe({"type": channel, "coin": COIN}, maker_ear)  # type: ignore[arg-type]  # fake session
     lead.listen("public", [f"{LEAD.lower()}@bookTicker"], lead_ear)  # type: ignore[arg-type]  # fake session
-    ears = ((maker_ear, HyperliquidDecoder([COIN], instrument)), (lead_ear, BinanceDecoder([LEAD], instrument)))
+    ears = (
+        (maker_ear, HyperliquidDecoder([COIN], instrument)),
+        (lead_ear, BinanceDecoder([LEAD], instrument)),
+    )
     rows: list[list[np.ndarray]] = [[], []]
     out = np.zeros(FRAME_ROWS_MAX, EVENT)
     for block in range(int(seconds * 1000) // settings.block_ms):

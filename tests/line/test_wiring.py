@@ -36,7 +36,9 @@ def test_every_ring_carries_records_that_are_all_consumed(run: SimulatedRun, rin
     assert consumer.backlog == 0, f"{spec.reader.name} does not read {ring}"
 
 
-@pytest.mark.parametrize("cell", [cell for cell in topology.CELLS if cell.writer != StageId.FEED], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "cell", [cell for cell in topology.CELLS if cell.writer != StageId.FEED], ids=lambda c: c.name
+)
 def test_every_cell_is_written(run: SimulatedRun, cell: topology.CellSpec) -> None:
     if cell.name == "kill":
         pytest.skip("written only by a kill; tests/line/test_run.py kills")

@@ -1,4 +1,3 @@
-import math
 from decimal import Decimal
 
 import pytest
@@ -40,9 +39,3 @@ def test_step_is_never_finer_than_five_figures_nor_coarser_than_a_unit(tick: int
 def test_notional_in_cash_units_is_exact(tick: int, lots: int, size_decimals: int) -> None:
     exact = Decimal(tick) / 10 ** (6 - size_decimals) * Decimal(lots) / 10**size_decimals
     assert units.cash_of_notional(tick, lots) == exact * units.CASH_PER_USDC
-
-
-def test_bps_of_a_missing_mid_is_not_a_number() -> None:
-    assert units.bps_of(1.0, 10_000.0) == 1.0
-    assert math.isnan(units.bps_of(1.0, 0.0))
-    assert math.isnan(units.bps_of(1.0, float("nan")))
