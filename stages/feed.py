@@ -52,9 +52,9 @@ class FeedStage:
         now_ns = self._clock.now_ns()
         if now_ns >= self._next_timer_ns:
             self._next_timer_ns = now_ns + self._timer_ns
-            for venue, symbol in self._freshness.silent(now_ns):
-                self._publish_own(EventKind.STATUS, venue, symbol, FeedState.STALE, now_ns)
-            self._freshness.publish(now_ns)
+            self._freshness.judge(now_ns)
+            for venue, symbol, state in self._freshness.states():
+                self._publish_own(EventKind.STATUS, venue, symbol, state, now_ns)
             self._publish_own(EventKind.TIMER, Venue.MAKER, 0, FeedState.NEVER, now_ns)
             self._count()
             work += 1

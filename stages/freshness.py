@@ -45,17 +45,18 @@ class Freshness:
         self.boards[name][symbol] = int(state)
         return before != state
 
-    def silent(self, now_ns: int) -> Iterator[tuple[Venue, int]]:
-        """Live streams whose newest message is too old; they are stale from now on."""
+    def states(self) -> Iterator[tuple[Venue, int, FeedState]]:
+        """The state of every stream; said again and again, because a reader may have restarted."""
         for venue, side in SIDES.items():
             for symbol in range(len(self.boards)):
-                live = self.boards[f"{side}_state"][symbol] == FeedState.LIVE
-                if live and not now_ns - self.boards[f"{side}_ts_ns"][symbol] <= self._stale_ns[venue]:
-                    self.change(venue, symbol, FeedState.STALE)
-                    yield venue, symbol
+                yield venue, symbol, FeedState(int(self.boards[f"{side}_state"][symbol]))
 
-    def publish(self, now_ns: int) -> None:
-        """Show the boards."""
+    def judge(self, now_ns: int) -> None:
+        """Make live streams stale whose newest message is too old, and show the boards."""
+        for venue, symbol, state in self.states():
+            age_ns = now_ns - int(self.boards[f"{SIDES[venue]}_ts_ns"][symbol])
+            if state == FeedState.LIVE and not age_ns <= self._stale_ns[venue]:
+                self.change(venue, symbol, FeedState.STALE)
         self.boards["ts_ns"] = now_ns
         for symbol, cell in enumerate(self._cells):
             cell.write(self.boards[symbol : symbol + 1])

@@ -24,7 +24,14 @@ from loguru import logger
 from mmpipe.clock import MonotonicClock
 from mmpipe.config import Config
 from mmpipe.enums import Counter, StageId
-from mmpipe.errors import DeadlineError, MmpipeError, NotRunningError, PreflightError, RiskHaltedError
+from mmpipe.errors import (
+    DeadlineError,
+    MmpipeError,
+    NotRunningError,
+    PreflightError,
+    RiskHaltedError,
+    UsageError,
+)
 from mmpipe.records import HEARTBEAT
 from ringbuf import CellReader, Doorbell, Segment, unlink_orphans
 from ringbuf.jit import source_digest, warm
@@ -95,7 +102,7 @@ class Supervisor:
             if latch.reason:
                 raise RiskHaltedError(
                     f"KILL is latched ({latch.reason}); when the cause is understood: "
-                    f"mmpipe risk-reset --instance {self.config.instance.name} --reason '…'"
+                    f"mmpipe risk reset --instance {self.config.instance.name} --reason '…'"
                 )
             for name in unlink_orphans(topology.segment_prefix(self.config.instance.name)):
                 logger.info("removed {}, left by an instance that is dead", name)
@@ -136,9 +143,9 @@ class Supervisor:
         self._end(StageId.VENUE)
         self._tear_down()
 
-    def pids(self) -> dict[StageId, int]:
-        """Process id of each living child."""
-        return {stage: child.pid or 0 for stage, child in self._children.items()}
+    def venue_lives(self) -> bool:
+        """False when the venue was embedded and is gone."""
+        return self.config.venue.kind != "embedded" or StageId.VENUE in self._children
 
     def _take_lock(self) -> None:
         self._lock = (self._folder / "lock").open("a+")
@@ -214,7 +221,8 @@ class Supervisor:
         except EOFError as error:
             raise PreflightError("the embedded venue died at its start; its last words are above") from error
         if kind == "error":
-            raise PreflightError(str(answer[0]))
+            text, code = answer
+            raise UsageError(text) if code == UsageError.exit_code else PreflightError(text)
         return str(answer[0])
 
     def _start_stage(self, stage: StageId) -> None:

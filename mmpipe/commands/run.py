@@ -135,6 +135,11 @@ def _watch(
 def _close(supervisor: Supervisor, reader: LineReader, duration_s: float) -> dict[str, Any]:
     # Quotes off, nothing open at the venue (by its own word), then a last look while risk still runs.
     supervisor.stop_quoting()
+    if not supervisor.venue_lives():
+        status = reader.status(sum(supervisor.restarts.values()), supervisor.counters_before)
+        status["duration_s"], status["halt_reason"] = round(duration_s, 3), supervisor.halt_reason
+        status["open_orders_at_exit"] = None  # nobody is left to ask
+        return status
     open_orders = _open_orders(supervisor)
     if open_orders:
         supervisor.cancel_all_by_risk()
@@ -182,8 +187,8 @@ def _add_journal(status: dict[str, Any], supervisor: Supervisor, reader: LineRea
 
 
 def _judge(status: dict[str, Any]) -> None:
-    if status["risk"]["kill"]:
-        status["exit"] = "risk-halted"
+    if status["open_orders_at_exit"] is None:
+        raise VenueError(f"the line was stopped: {status['halt_reason']}; open orders are not known")
     disagree = [
         f"{coin} {symbol['position']}"
         for coin, symbol in status["symbols"].items()
@@ -218,7 +223,9 @@ def _line(status: dict[str, Any]) -> str:
 
 def _report(status: dict[str, Any], console: Console) -> None:
     counters = status["counters"]
-    status["exit"] = "ok" if not status["halt_reason"] else "halted"
+    status["exit"] = "halted" if status["halt_reason"] else "ok"
+    if status["risk"]["kill"]:
+        status["exit"] = "risk-halted"
     console.print(
         f"stopped after {status['duration_s']:.1f} s: {counters['orders']} orders, "
         f"{counters['fills']} fills, {counters['restarts']} restarts; "
