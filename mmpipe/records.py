@@ -265,12 +265,10 @@ FILL_CONTEXT = _record(
     ("depth_bps", "f8"),
     ("queue_rank", "f8"),
     ("fill_prob", "f8"),
-    ("fill_px", "f8"),
-    ("fill_qty", "f8"),
     ("symbol", "u2"),
     ("side", "i1"),
     ("mode", "u1"),
-    ("pad", "u1", (84,)),
+    ("pad", "u1", (100,)),
     ("snapshot", SNAPSHOT),  # of the decision
 )
 
@@ -391,8 +389,7 @@ INSTRUMENT = _record(
     ("ticks_per_unit", "i8"),
     ("tick_px", "f8"),
     ("lot_qty", "f8"),
-    ("max_leverage", "i8"),
     ("min_notional_cash", "i8"),
     ("symbol", "u2"),
-    ("pad", "u1", (6,)),
+    ("pad", "u1", (14,)),
 )

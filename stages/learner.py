@@ -11,6 +11,7 @@ from mmpipe.learning.engine import STATE_KEY, LearningEngine
 from mmpipe.store.database import Database, loops_row
 from stages.context import Context
 from stages.outbox import Outbox
+from stages.parameter_log import ParameterLog
 from stages.ports import Ports
 from stages.runner import run_process
 from stages.telemetry import LogCollector
@@ -46,6 +47,7 @@ class LearnerStage:
         ]
         self._commit_ns = int(config.learning.commit_interval_s * NS_PER_S)
         self._next_commit_ns = 0
+        self._log = ParameterLog()
         self.stopped = False
 
     def poll(self) -> int:
@@ -59,6 +61,7 @@ class LearnerStage:
                 work += len(rows)
         now_ns = self._clock.now_ns()
         params = self._engine.params(now_ns)
+        self._log.tell(params)
         for outbox in self._outputs:
             outbox.flush()
             outbox.offer(params)

@@ -3,6 +3,7 @@
 import numpy as np
 from loguru import logger
 
+from mmpipe.enums import Mode, Reason, ReportKind
 from stages.outbox import Outbox
 from stages.ports import Ports
 
@@ -19,6 +20,8 @@ class OutTray:
 
     def publish(self, reports: np.ndarray, contexts: np.ndarray) -> bool:
         """Offer the rows to all readers; True while a ring is full and quoting has to stop."""
+        for report in reports[reports["kind"] == int(ReportKind.MODE)]:
+            self._log_mode(report)
         for outbox in self._reports:
             outbox.offer(reports)
         self._contexts.offer(contexts)
@@ -27,3 +30,14 @@ class OutTray:
             logger.warning("a report ring is full: quoting stops until its reader is back")
         self._was_full = full
         return full
+
+    def _log_mode(self, report: np.void) -> None:
+        logger.info(
+            "symbol {}: {} → {} ({}), making {:.2f} bps, taking {:.2f} bps",
+            int(report["symbol"]),
+            Mode(int(report["prev_mode"])).name,
+            Mode(int(report["mode"])).name,
+            Reason(int(report["reason"])).name,
+            float(report["maker_ev_bps"]),
+            float(report["taker_ev_bps"]),
+        )

@@ -118,6 +118,7 @@ class LineReader:
         status: dict[str, Any] = {
             "pid": int(beat["pid"]),
             "core": int(beat["core"]),
+            "uptime_s": round((int(beat["ts_ns"]) - int(beat["started_ts_ns"])) / NS_PER_S, 1),
             "records_in": int(beat["records_in"]),
             "records_out": int(beat["records_out"]),
             "heartbeat_age_ms": round((now_ns - int(beat["ts_ns"])) / NS_PER_MS, 1),
@@ -216,6 +217,8 @@ class LineReader:
         latched = bool(kill["latched"])
         return {
             "lease_ms": round(max(0, int(lease["expires_ts_ns"]) - now_ns) / NS_PER_MS, 1),
+            "epoch": int(lease["epoch"]),
+            "reconciled": all(bool(board["reconciled"]) for board in boards),
             "paused": any(bool(board["paused"]) for board in boards),
             "kill": {"reason": Reason(int(kill["reason"])).name, "ts": int(kill["ts_ns"])}
             if latched

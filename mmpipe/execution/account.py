@@ -82,8 +82,8 @@ def mark(account: np.void, fresh: np.ndarray, half_tick: int, now_ns: int, horiz
 
 @kernel
 def book_fill(
-    account: np.void, fresh: np.ndarray, side: int, tick: int, lots: int, fee_cash: int, decided_half_tick: int,
-    now_ns: int,
+    account: np.void, fresh: np.ndarray, side: int, tick: int, lots: int, fee_cash: int,
+    decided_half_tick: int, now_ns: int,
 ) -> None:  # fmt: skip
     """Add one fill.
 
@@ -151,7 +151,7 @@ def pay_funding(account: np.void, rate_8h: float, next_ts_ns: int) -> None:
     passed_ns = next_ts_ns - account["funding_ts_ns"]
     if account["funding_ts_ns"] > 0 and 0 < passed_ns <= _FUNDING_PERIOD_NS and abs(rate_8h) < 1.0:
         notional = account["position_lots"] * account["mark_half_tick"] * _CASH_PER_HALF_TICK_LOT
-        paid = int(round(notional * rate_8h * passed_ns / _FUNDING_PERIOD_NS))
+        paid = int(np.round(notional * rate_8h * passed_ns / _FUNDING_PERIOD_NS))
         account["funding_cash"] -= paid
         account["cash"] -= paid
     if next_ts_ns > 0:

@@ -169,7 +169,9 @@ def apply_fill(answer: np.void, ledger: Ledger, out: Outgoing, now_ns: int) -> N
 @kernel
 def _is_sane(answer: np.void, symbols: int) -> bool:
     kind, lots = int(answer["kind"]), int(answer["qty_lots"])
-    if not (int(answer["symbol"]) < symbols and abs(lots) < _LOTS_MAX and abs(int(answer["px_tick"])) < _TICKS_MAX):
+    if not (
+        int(answer["symbol"]) < symbols and abs(lots) < _LOTS_MAX and abs(int(answer["px_tick"])) < _TICKS_MAX
+    ):
         return False
     if not _RESTING <= kind <= _DISCONNECTED:
         return False

@@ -138,9 +138,7 @@ def decide(
     case["reason"] = state["mode_reason"]
     select_mode(desk.judgement, int(state["mode"]), desk.execution)
     _change_mode(ledger, state, case, symbol, now_ns, out)
-    handle_mode(
-        desk.judgement, snapshots, params, instrument, desk.execution, desk.scratch, desk.desired
-    )
+    handle_mode(desk.judgement, snapshots, params, instrument, desk.execution, desk.scratch, desk.desired)
     _move_orders(forecasts, ledger, desk, block_reason, reduce_reason, now_ns, out)
 
 

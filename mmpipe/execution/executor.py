@@ -1,4 +1,4 @@
-"""The work of the execution stage: judgements, answers, commands and time in; INTENT, REPORT and contexts out.
+"""The work of the execution stage: judgements, answers, commands, time in; INTENT, REPORT, contexts out.
 
 A thin owner of the ledger and the desk; all arithmetic is in the kernels. Nothing is placed unless the venue
 was reconciled since the session began, risk's lease is fresh, nothing is killed, paused or stopping, and the

@@ -41,8 +41,9 @@ _COLLAR_SHARE: Final = 0.9  # of the collar an urgent exit may price through: th
 
 @kernel
 def want_maker_quotes(
-    judgement: np.ndarray, parts: np.void, live_ticks: tuple[int, int], snapshots: np.ndarray, params: np.ndarray,
-    instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray, desired: np.ndarray,
+    judgement: np.ndarray, parts: np.void, live_ticks: tuple[int, int], snapshots: np.ndarray,
+    params: np.ndarray, instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray,
+    desired: np.ndarray,
 ) -> None:  # fmt: skip
     """Both sides as MAKER would quote them; also what the other modes' expected values are judged by.
 
@@ -106,7 +107,9 @@ def handle_mode(
     elif mode != _MAKER or not desired[exit_index]["wanted"]:
         row = desired[exit_index]
         benign = int(case["toxicity"]) == _BENIGN
-        choose_exit(row, case["urgency"] >= _URGENT, benign, snapshots, params, instrument, execution, scratch)
+        choose_exit(
+            row, case["urgency"] >= _URGENT, benign, snapshots, params, instrument, execution, scratch
+        )
         row["reduce_only"] = 1
         row["hurry"] = 1 if mode == _REDUCE else 0
         _size_exit(row, abs(held), case["unit_lots"], mode == _REDUCE, instrument)
@@ -161,8 +164,8 @@ def _size_exit(row: np.void, held_lots: int, unit_lots: int, all_of_it: bool, in
 
 @kernel
 def _take(
-    row: np.void, urgency: float, lots: int, snapshots: np.ndarray, params: np.ndarray, instrument: np.ndarray,
-    execution: np.ndarray, scratch: np.ndarray,
+    row: np.void, urgency: float, lots: int, snapshots: np.ndarray, params: np.ndarray,
+    instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray,
 ) -> None:  # fmt: skip
     # From the other side's touch, through it by a share of what the collar leaves.
     side = int(row["side"])

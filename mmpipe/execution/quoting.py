@@ -109,7 +109,9 @@ def quote_parts(
 
 @kernel
 def glft_skew_bps(gamma: float, kappa: float, sigma_bps: float, arrivals_per_s: float) -> float:
-    """Shift of both quotes per unit of inventory, sqrt(sigma^2 gamma / (2 kappa A) (1 + gamma/kappa)^(1 + kappa/gamma)).
+    """Shift of both quotes per unit of inventory.
+
+    sqrt(sigma^2 gamma / (2 kappa A) (1 + gamma/kappa)^(1 + kappa/gamma))
 
     Parameters
     ----------
@@ -138,7 +140,11 @@ def optimal_depth_bps(side: int, parts: np.void) -> float:
     """Distance of the optimal quote of a side from the mid: the sum of its parts."""
     shift_bps = parts["drift_bps"] + parts["skew_bps"]
     return (
-        parts["base_bps"] + parts["fee_bps"] + parts["adverse_bps"] + parts["inventory_bps"] - side * shift_bps
+        parts["base_bps"]
+        + parts["fee_bps"]
+        + parts["adverse_bps"]
+        + parts["inventory_bps"]
+        - side * shift_bps
     )
 
 

@@ -1,6 +1,7 @@
 """Rows that tell the others what happened to an order: REPORT, FILL_CONTEXT, INTENT.
 
-Fields are filled in from the ledger, and the one status change that is always told is made here. The buffers are the caller's and are sized for the largest call.
+Fields are filled in from the ledger, and the one status change that is always told is made here. The
+buffers are the caller's and are sized for the largest call.
 """
 
 from typing import Final
@@ -99,7 +100,6 @@ def add_fill_context(ledger: Ledger, slot: int, answer: np.void, now_ns: int, ou
     order = ledger.orders[slot]
     if not order["has_snapshot"]:
         return
-    instrument = ledger.instruments[int(order["symbol"])]
     context = out.contexts[out.counts[CONTEXTS]]
     out.counts[CONTEXTS] += 1
     context["seq"] = 0
@@ -113,8 +113,6 @@ def add_fill_context(ledger: Ledger, slot: int, answer: np.void, now_ns: int, ou
     context["depth_bps"] = order["depth_bps"]
     context["queue_rank"] = order["queue_rank"]
     context["fill_prob"] = order["fill_prob"]
-    context["fill_px"] = answer["px_tick"] * instrument["tick_px"]
-    context["fill_qty"] = answer["qty_lots"] * instrument["lot_qty"]
     context["symbol"] = order["symbol"]
     context["side"] = order["side"]
     context["mode"] = order["mode"]

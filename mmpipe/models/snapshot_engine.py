@@ -14,7 +14,17 @@ import numpy as np
 
 from mmpipe.book import l2, queue_rank
 from mmpipe.config import Config, ExecutionConfig, FeaturesConfig, ToxicityConfig, settings_dtype
-from mmpipe.enums import Counter, EventFlag, EventKind, FeedState, LabelKind, Param, ReportKind, Trigger, Venue
+from mmpipe.enums import (
+    Counter,
+    EventFlag,
+    EventKind,
+    FeedState,
+    LabelKind,
+    Param,
+    ReportKind,
+    Trigger,
+    Venue,
+)
 from mmpipe.features import flow, lead, ofi, pending_labels, regime, shadow_quotes, volatility
 from mmpipe.models import state_snapshot, toxicity
 from mmpipe.models.market_state import MarketState, Settings, new_settings, new_state, priors

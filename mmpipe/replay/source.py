@@ -161,7 +161,7 @@ def instrument_of(px: np.ndarray, qty: np.ndarray, symbol: int) -> np.ndarray:
         raise ValueError(f"prices need {px_decimals} decimals, at most {PX_DECIMALS} are supported")
     size_decimals = min(size_decimals, PX_DECIMALS - px_decimals)
     row = np.zeros(1, INSTRUMENT)
-    row["symbol"], row["asset"], row["size_decimals"], row["max_leverage"] = symbol, symbol, size_decimals, 1
+    row["symbol"], row["asset"], row["size_decimals"] = symbol, symbol, size_decimals
     row["ticks_per_unit"], row["tick_px"] = ticks_per_unit(size_decimals), tick_px(size_decimals)
     row["lot_qty"], row["min_notional_cash"] = lot_qty(size_decimals), MIN_NOTIONAL_USDC * CASH_PER_USDC
     return row

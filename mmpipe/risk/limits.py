@@ -180,7 +180,9 @@ def _check_pace(intent: np.void, exposure: np.void, risk: np.void, now_ns: int) 
 def _check_exposure(intent: np.void, exposure: np.void, instrument: np.void, risk: np.void) -> int:
     side, lots = int(intent["side"]), int(intent["qty_lots"])
     lot_usdc = intent["mid_px"] * instrument["lot_qty"]
-    order_usdc = lots * max(intent["px_tick"] * instrument["tick_px"], intent["mid_px"]) * instrument["lot_qty"]
+    order_usdc = (
+        lots * max(intent["px_tick"] * instrument["tick_px"], intent["mid_px"]) * instrument["lot_qty"]
+    )
     if not (order_usdc <= risk["order_usdc_max"]):
         return _ORDER_SIZE
     if exposure["unknown_orders"] > risk["unknown_max"]:

@@ -19,9 +19,7 @@ _MIX: Final = 0x1E3779B97F4A7C15  # odd; spreads consecutive ids over the table 
 
 assert _SYMBOLS == SYMBOLS_MAX
 
-SEEN = np.dtype(
-    [("keys", "i8", (2, TABLE_SLOTS)), ("count", "i8"), ("current", "i8")], align=True
-)
+SEEN = np.dtype([("keys", "i8", (2, TABLE_SLOTS)), ("count", "i8"), ("current", "i8")], align=True)
 
 
 @kernel

@@ -63,6 +63,5 @@ def parse_meta(meta: Any, coins: Sequence[str]) -> np.ndarray:
         row["ticks_per_unit"] = units.ticks_per_unit(asset.szDecimals)
         row["tick_px"] = units.tick_px(asset.szDecimals)
         row["lot_qty"] = units.lot_qty(asset.szDecimals)
-        row["max_leverage"] = asset.maxLeverage
         row["min_notional_cash"] = MIN_NOTIONAL_USDC * units.CASH_PER_USDC
     return rows

@@ -29,7 +29,8 @@ class Line:
             self.process = subprocess.Popen(
                 [
                     sys.executable, "-m", "mmpipe.cli", "run", "--config", str(ROOT / "pipeline.toml"),
-                    "--instance", name, "--port", "0", "--headless", "--json", str(self.json_file), *arguments,
+                    "--instance", name, "--port", "0", "--headless",
+                    "--json", str(self.json_file), *arguments,
                 ],
                 cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=stderr, stdout=stderr,
             )  # fmt: skip

@@ -31,9 +31,9 @@ class SimulatedRun:
         )
         tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
         context = Context(
-            config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="", lead_public_url="",
-            lead_market_url="", execution_key_hex="", risk_key_hex="", account="", run_dir=str(folder),
-            runtime_dir=str(folder), started_wall_ns=0, digest="",
+            config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="",
+            lead_public_url="", lead_market_url="", execution_key_hex="", risk_key_hex="", account="",
+            run_dir=str(folder), runtime_dir=str(folder), started_wall_ns=0, digest="",
         )  # fmt: skip
         config = context.config
         clock = VirtualClock(int(maker["local_ts_ns"][0]))

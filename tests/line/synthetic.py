@@ -1,4 +1,4 @@
-"""A recorded market that travels with the project: the embedded exchange in-process, through the real decoders."""
+"""A market that travels with the project: the embedded exchange in-process, through the real decoders."""
 
 from functools import lru_cache
 

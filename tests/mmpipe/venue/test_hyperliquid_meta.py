@@ -16,7 +16,6 @@ def test_delisted_coins_keep_their_index_and_grids_follow_size_decimals() -> Non
     assert rows["ticks_per_unit"].tolist() == [100, 10]
     assert rows["tick_px"].tolist() == [0.01, 0.1]
     assert rows["lot_qty"].tolist() == [1e-4, 1e-5]
-    assert rows["max_leverage"].tolist() == [25, 40]
     assert rows["min_notional_cash"].tolist() == [10 * CASH_PER_USDC] * 2
     # One tick times one lot is 1e-6 USDC whatever the asset.
     assert (rows["tick_px"] * rows["lot_qty"] * CASH_PER_USDC).tolist() == pytest.approx(
