@@ -295,8 +295,7 @@ HEARTBEAT = _record(
     ("rss_bytes", "i8"),
     ("core", "i2"),  # -1: not pinned
     ("ready", "u1"),
-    ("stage", "u1"),  # StageId
-    ("pad", "u1", (4,)),
+    ("pad", "u1", (5,)),
     ("counters", "i8", (COUNTERS,)),  # index: Counter
     ("pad_end", "u1", (64,)),
 )

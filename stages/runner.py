@@ -68,7 +68,6 @@ class Beat:
         self._process = psutil.Process()
         self._next_ns = self._next_rss_ns = 0
         self._row["pid"] = os.getpid()
-        self._row["stage"] = int(ports.stage)
         self._row["started_ts_ns"] = clock.now_ns()
         self._row["core"] = -1
 

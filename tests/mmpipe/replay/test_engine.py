@@ -104,7 +104,7 @@ def quotes(count: int, step_ms: int) -> np.ndarray:
     return rows
 
 
-INSTRUMENT_ROW = np.array([(0, 3, 1000, 0.001, 0.001, 1, 0, 0, np.zeros(6, np.uint8))], INSTRUMENT)
+INSTRUMENT_ROW = np.array([(0, 3, 1000, 0.001, 0.001, 0, 0, np.zeros(14, np.uint8))], INSTRUMENT)
 
 
 def test_every_event_and_answer_is_seen_at_its_own_time_and_in_order() -> None:

@@ -251,7 +251,11 @@ def test_oversized_requests_are_refused(venue: str) -> None:
         async with socket_to(session, venue + "/ws") as socket:
             await socket.send_str(" " * (1 << 20 | 1))
             assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
-            assert socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+            # The reset may overtake the close frame while the client is still sending.
+            assert socket.close_code in (
+                aiohttp.WSCloseCode.MESSAGE_TOO_BIG,
+                aiohttp.WSCloseCode.ABNORMAL_CLOSURE,
+            )
         await state(session, venue)
 
     run(scenario)
