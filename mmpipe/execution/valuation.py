@@ -1,24 +1,13 @@
-"""What one more order at a price would be worth: expected edge of being filled there, and chance of a fill.
+"""What an order of ours at a price would be worth: queue value and fill survival, asked of a SNAPSHOT.
 
-    queue value = distance from the mid - expected adverse selection - maker fee          (bps)
-    fill chance = 1 - exp(-rate x horizon),  rate = arrivals x exp(-kappa x distance) x share of the queue
-
-The adverse selection is the learned one of benign and toxic flow, blended by the probability that the flow
-that would fill us is informed, and grows with volatility over its baseline: a fill at the back of the queue
-comes with the sweeps. This is the one place where toxicity enters a price. What is not known is NaN, which
-no caller takes for an edge.
-
-References
-----------
-Requirement: queue value = spread - expected adverse selection by regime - fee, as a heuristic baseline.
-Avellaneda, Stoikov, "High-frequency trading in a limit order book" (2008): arrivals decay with distance.
+Informed sellers fill a bid, informed buyers an ask, and the aggressors of the other side are who fills us at
+all; which is which is decided here, once. What is not known is NaN, which no caller takes for an edge.
 """
-
-from typing import Final
 
 import numpy as np
 
-from mmpipe.enums import Param
+from mmpipe.models.fill_survival import fill_prob
+from mmpipe.models.queue_value import queue_value_bps
 from ringbuf.jit import kernel
 
 VALUE = np.dtype(
@@ -30,16 +19,6 @@ VALUE = np.dtype(
     ],
     align=True,
 )
-
-_BENIGN: Final = int(Param.ADVERSE_SELECTION_BENIGN_BPS)
-_NORMAL: Final = int(Param.ADVERSE_SELECTION_NORMAL_BPS)
-_TOXIC: Final = int(Param.ADVERSE_SELECTION_TOXIC_BPS)
-_KAPPA: Final = int(Param.KAPPA_PER_BPS)
-_SCALE: Final = int(Param.FILL_PROB_SCALE)
-_BASELINE: Final = int(Param.SIGMA_BASELINE_BPS)
-_INTENSITY_MIN_PER_S: Final = 0.05  # a market without a trade for a while still trades
-_VOLATILITY_RATIO_MAX: Final = 5.0
-_SWEEP_SHARE: Final = 0.25  # of adverse selection that the last in the queue suffers more than the first
 
 
 @kernel
@@ -80,33 +59,11 @@ def value_level(
     rank = queue_rank if queue_rank >= 0.0 else 1.0
     out["depth_bps"] = depth_bps
     out["queue_rank"] = rank
-    out["queue_value_bps"] = (
-        depth_bps - _adverse_bps(side, rank, snapshot, params) - execution[0]["maker_fee_bps"]
-    )
-    out["fill_prob"] = _fill_prob(side, depth_bps, rank, snapshot, params, execution[0]["fill_horizon_s"])
-
-
-@kernel
-def _adverse_bps(side: int, rank: float, snapshot: np.void, params: np.ndarray) -> float:
-    # Informed sellers fill a bid, informed buyers an ask.
     toxic_prob = snapshot["toxic_sell_prob"] if side > 0 else snapshot["toxic_buy_prob"]
-    ratio = max(snapshot["sigma_1m_bps"] / params[_BASELINE], 1.0)
-    if not (0.0 <= toxic_prob <= 1.0 and ratio < np.inf):
-        return np.nan
-    calm_bps = params[_BENIGN] if int(snapshot["toxicity"]) == 0 else params[_NORMAL]
-    blend_bps = calm_bps + toxic_prob * (params[_TOXIC] - calm_bps)
-    return blend_bps * min(ratio, _VOLATILITY_RATIO_MAX) * (1.0 + _SWEEP_SHARE * (rank - 0.5))
-
-
-@kernel
-def _fill_prob(
-    side: int, depth_bps: float, rank: float, snapshot: np.void, params: np.ndarray, horizon_s: float
-) -> float:
     arrivals_per_s = snapshot["sell_intensity_per_s"] if side > 0 else snapshot["buy_intensity_per_s"]
-    behind_bps = max(depth_bps - snapshot["spread_bps"] / 2.0, 0.0)
-    share = 1.0 / (1.0 + rank)
-    rate_per_s = max(arrivals_per_s, _INTENSITY_MIN_PER_S) * np.exp(-params[_KAPPA] * behind_bps) * share
-    # `max` would swallow a NaN.
-    if not (arrivals_per_s >= 0.0 and depth_bps < np.inf):
-        return np.nan
-    return min(1.0 - np.exp(-rate_per_s * params[_SCALE] * horizon_s), 1.0)
+    out["queue_value_bps"] = queue_value_bps(
+        depth_bps, rank, toxic_prob, int(snapshot["toxicity"]), snapshot["sigma_1m_bps"],
+        execution[0]["maker_fee_bps"], params,
+    )  # fmt: skip
+    behind_bps = depth_bps - snapshot["spread_bps"] / 2.0
+    out["fill_prob"] = fill_prob(arrivals_per_s, behind_bps, rank, execution[0]["fill_horizon_s"], params)

@@ -22,10 +22,8 @@ INFORMED = [ACCOUNTS_PER_SYMBOL * i + 5 for i in range(len(COINS))]
 class World:
     """Market and crowd, with what a block changed."""
 
-    def __init__(self, scenario: str = "quiet", seed: int = 7, width_bps: float | None = None) -> None:
+    def __init__(self, scenario: str = "quiet", seed: int = 7) -> None:
         phases = load_scenario(scenario).phases
-        if width_bps is not None:
-            phases["provider_width_bps"] = width_bps
         self.market: Market = new_market(len(COINS), ME + 1, 150, 450)
         self.crowd: Crowd = new_crowd(seed, BLOCK_MS, phases, start_table(COINS))
 
@@ -68,16 +66,16 @@ def spread_bps(seen: dict[str, Any], symbol: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("symbol", [0, 1])
-def test_spread_is_twice_the_providers_width(quiet: dict[str, Any], symbol: int) -> None:
-    spread = spread_bps(quiet, symbol)
-    width_bps = float(load_scenario("quiet").phases["provider_width_bps"][0])
+def test_spread_of_a_thin_market_is_twice_the_providers_width(symbol: int) -> None:
+    spread = spread_bps(watch(World("thin"), 60), symbol)
+    width_bps = float(load_scenario("thin").phases["provider_width_bps"][0])
     assert (spread > 0.0).all()
     assert 1.6 * width_bps < np.median(spread) < 2.0 * width_bps + 1.0
 
 
 @pytest.mark.parametrize("symbol", [0, 1])
-def test_spread_without_a_width_is_one_or_two_ticks_most_of_the_time(symbol: int) -> None:
-    touch = watch(World(width_bps=0.0), 60)["touch"][50:, symbol]
+def test_spread_is_one_or_two_ticks_most_of_the_time(quiet: dict[str, Any], symbol: int) -> None:
+    touch = quiet["touch"][50:, symbol]
     spread = (touch[:, 1] - touch[:, 0]) // 10
     assert (spread >= 1).all()
     assert (spread <= 2).mean() > 0.85
@@ -135,8 +133,7 @@ def test_joining_the_touch_is_filled_within_seconds() -> None:
 
 def markouts(scenario: str, from_informed: bool) -> np.ndarray:
     """Signed mid moves in bps, one second after each of our passive fills; negative is adverse."""
-    # Without a width, so that ordinary jumps make the touch stale enough to be taken.
-    world = World(scenario, width_bps=0.0)
+    world = World(scenario)
     informed = set(INFORMED)
     open_marks: list[tuple[int, int, int, float]] = []
     moves = []
