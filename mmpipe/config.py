@@ -140,6 +140,7 @@ class AlphaConfig(Section, frozen=True):
     target_per_bps_share: Share
     noise_floor_bps: Bps
     microprice_weight: Share
+    order_flow_weight: Share
     lead_age_max_ms: Annotated[int, Meta(ge=10, le=60_000)]
 
 

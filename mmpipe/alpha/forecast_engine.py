@@ -11,6 +11,7 @@ import numpy as np
 from mmpipe.alpha import lead_lag, target
 from mmpipe.config import AlphaConfig, Config, settings_dtype, settings_row
 from mmpipe.enums import Counter, Reason, Trigger
+from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.records import FORECAST, INSTRUMENT, PARAMS_COUNT, PREDICTION, SNAPSHOT
 from ringbuf.jit import example, kernel
 
@@ -45,9 +46,7 @@ class ForecastEngine:
         self._settings = settings_row(config.alpha)
         self._max_inventory_usdc = config.execution.max_inventory_usdc
         self._instruments = instruments.copy()
-        priors = (config.priors.lead_lag_beta, config.priors.lead_lag_noise_bps)
-        self._params = np.zeros((len(instruments), PARAMS_COUNT))
-        self._params[:, : len(priors)] = priors
+        self._params: np.ndarray = np.tile(prior_values(config), (len(instruments), 1))
         self._forecasts = np.zeros(SNAPSHOTS_MAX, FORECAST)
         self._predictions = np.zeros(SNAPSHOTS_MAX, PREDICTION)
         self._prediction_count = 0
@@ -85,13 +84,7 @@ class ForecastEngine:
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that is not finite is refused."""
-        for row in rows:
-            param, symbol = int(row["param"]), int(row["symbol"])
-            if param < PARAMS_COUNT and symbol < len(self._params) and np.isfinite(row["value"]):
-                self._params[symbol, param] = row["value"]
-                self.counters[Counter.PARAMS_APPLIED] += 1
-            else:
-                self.counters[Counter.BAD_NUMBER] += 1
+        take_params(self._params, rows, self.counters)
 
 
 @kernel
@@ -153,7 +146,8 @@ def _forecast(
     fresh = lead_lag.freshness(snapshot, settings["lead_age_max_ms"])
     lead_bps = lead_lag.lead_move_bps(snapshot, params, fresh)
     micro_bps = settings["microprice_weight"] * lead_lag.micro_move_bps(snapshot)
-    alpha_bps = lead_bps + micro_bps
+    flow_bps = settings["order_flow_weight"] * lead_lag.flow_move_bps(snapshot, instrument)
+    alpha_bps = lead_bps + micro_bps + flow_bps
     std_bps = lead_lag.move_std_bps(snapshot, params, fresh, horizon_s)
     out["snapshot"] = snapshot
     out["ts_ns"], out["cause_seq"], out["cause_ts_ns"] = (
@@ -165,10 +159,10 @@ def _forecast(
     out["lead_lag_skew_bps"] = lead_bps
     out["p_edge_bid"] = target.edge_prob(snapshot["bid_queue_value_bps"], alpha_bps, 1, std_bps)
     out["p_edge_ask"] = target.edge_prob(snapshot["ask_queue_value_bps"], alpha_bps, -1, std_bps)
-    total_bps = abs(lead_bps) + abs(micro_bps) + settings["noise_floor_bps"] + 1e-9
+    total_bps = abs(lead_bps) + abs(micro_bps) + abs(flow_bps) + settings["noise_floor_bps"] + 1e-9
     out["model_weights"][0], out["model_weights"][1] = abs(lead_bps) / total_bps, abs(micro_bps) / total_bps
-    out["model_weights"][2] = 0.0
-    out["model_weights"][3] = 1.0 - out["model_weights"][0] - out["model_weights"][1]
+    out["model_weights"][2] = abs(flow_bps) / total_bps
+    out["model_weights"][3] = (settings["noise_floor_bps"] + 1e-9) / total_bps
     share = target.target_share(alpha_bps, std_bps, settings) if snapshot["book_valid"] == 1 else 0.0
     max_lots = 0.0
     if snapshot["mid_px"] > 0.0:

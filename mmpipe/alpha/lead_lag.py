@@ -1,10 +1,14 @@
 """From a divergence of the lead to an expected move of the maker, with what is not known about it.
 
-    alpha = w_lead * beta * divergence * freshness  +  w_micro * (microprice - mid)
+    alpha = beta * divergence * freshness  +  w_micro * (microprice - mid)  +  w_flow * OFI / (2 * depth)
     std^2 = noise^2 + (sigma * sqrt(h))^2 * (1 - freshness)
 
 beta and its noise are learned; freshness fades linearly to 0 with the age of the lead's quote. Without a
 live lead the lead-lag part is nothing and its share of the uncertainty returns to the market's own.
+
+References
+----------
+Cont, Kukanov, Stoikov, "The price impact of order book events" (2014): impact of 1 / (2 * depth) ticks.
 """
 
 from typing import Final
@@ -12,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import FeedState, Param
+from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
 _BETA: Final = int(Param.LEAD_LAG_BETA)
@@ -42,6 +47,16 @@ def micro_move_bps(snapshot: np.void) -> float:
     if not (snapshot["mid_px"] > 0.0):
         return 0.0
     return (snapshot["microprice_px"] - snapshot["mid_px"]) / snapshot["mid_px"] * 1e4
+
+
+@kernel
+def flow_move_bps(snapshot: np.void, instrument: np.void) -> float:
+    """Move that the order flow of the last 500 ms makes, bps; 0 without a valid book."""
+    depth_qty = (snapshot["bid_depth_qty"][0] + snapshot["ask_depth_qty"][0]) / 2.0
+    if not (snapshot["mid_px"] > 0.0 and depth_qty > 0.0):
+        return 0.0
+    step_px = tick_step(snapshot["best_bid_tick"], instrument["ticks_per_unit"]) * instrument["tick_px"]
+    return snapshot["ofi_500ms"] / (2.0 * depth_qty) * step_px / snapshot["mid_px"] * 1e4
 
 
 @kernel

@@ -11,9 +11,14 @@ Kelly, "A new interpretation of information rate" (1956); Baker, McHale, "Optima
 uncertainty" (2013), the shrinkage.
 """
 
+import math
+from typing import Final
+
 import numpy as np
 
 from ringbuf.jit import kernel
+
+ROOT_2: Final = 1.4142135623730951
 
 
 @kernel
@@ -56,4 +61,4 @@ def edge_prob(queue_value_bps: float, alpha_bps: float, side: int, std_bps: floa
     mean_bps = queue_value_bps + side * alpha_bps
     if not (abs(mean_bps) < np.inf and 0.0 < std_bps < np.inf):
         return 0.0
-    return 0.5 * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (mean_bps / std_bps + 0.044715 * (mean_bps / std_bps) ** 3)))
+    return 0.5 * (1.0 + math.erf(mean_bps / std_bps / ROOT_2))

@@ -21,7 +21,7 @@ from mmpipe.execution.sizing import lots_of_usdc
 from mmpipe.execution.state_machine import JUDGEMENT, MODE_STATE, select_mode
 from mmpipe.execution.upkeep import count_time
 from mmpipe.execution.valuation import VALUE
-from mmpipe.records import PARAMS_COUNT
+from mmpipe.models.parameters import prior_values
 from mmpipe.risk.limits import EXPOSURE
 from ringbuf.jit import kernel
 
@@ -71,9 +71,7 @@ class Desk(NamedTuple):
 def new_desk(config: Config) -> Desk:
     """A desk with the configured priors as parameters."""
     symbols = len(config.symbol)
-    params = np.zeros((symbols, PARAMS_COUNT))
-    for param in Param:
-        params[:, param] = getattr(config.priors, param.name.lower())
+    params: np.ndarray = np.tile(prior_values(config), (symbols, 1))
     return Desk(
         np.zeros(symbols, MODE_STATE),
         np.zeros(1, JUDGEMENT),

@@ -38,6 +38,7 @@ from mmpipe.execution.upkeep import (
     withdraw,
 )
 from mmpipe.execution.valuation import VALUE
+from mmpipe.models.parameters import take_params
 from mmpipe.records import ANSWER, BOARD, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
 from mmpipe.risk.limits import EXPOSURE
 from mmpipe.risk.seen_trades import SEEN
@@ -97,13 +98,7 @@ class Executor:
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that cannot be is refused."""
-        for row in rows:
-            param, symbol = int(row["param"]), int(row["symbol"])
-            if param < PARAMS_COUNT and symbol < len(self._desk.params) and np.isfinite(row["value"]):
-                self._desk.params[symbol, param] = row["value"]
-                self.counters[Counter.PARAMS_APPLIED] += 1
-            else:
-                self.counters[Counter.BAD_NUMBER] += 1
+        take_params(self._desk.params, rows, self.counters)
 
     def on_command(self, rows: np.ndarray) -> None:
         """COMMAND rows of risk."""

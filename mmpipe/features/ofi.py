@@ -35,7 +35,9 @@ OFI = np.dtype(
 
 
 @kernel
-def on_touch(state: np.void, ts_ns: int, bid_tick: int, bid_qty: float, ask_tick: int, ask_qty: float) -> None:
+def on_touch(
+    state: np.void, ts_ns: int, bid_tick: int, bid_qty: float, ask_tick: int, ask_qty: float
+) -> None:
     """Take the best quotes after a message.
 
     Parameters

@@ -21,11 +21,15 @@ FLOOR: Final = 1e-4
 RATIO_MIN: Final = 0.05  # a market that does not move at all is very quiet, not minus infinity
 ROOT_MINUTE: Final = 7.745966692414834  # sqrt(60): per root second to per root minute
 
+PRIOR: Final = (0.25, 0.6, 0.1, 0.05)  # before the first observation
+
 REGIME = np.dtype([("probs", "f8", (STATES,)), ("ts_ns", "i8")], align=True)
 
 
 @kernel
-def on_timer(state: np.void, ts_ns: int, sigma_s_bps: float, baseline_bps: float, settings: np.ndarray) -> None:
+def on_timer(
+    state: np.void, ts_ns: int, sigma_s_bps: float, baseline_bps: float, settings: np.ndarray
+) -> None:
     """Filter one observation.
 
     Parameters
@@ -42,8 +46,6 @@ def on_timer(state: np.void, ts_ns: int, sigma_s_bps: float, baseline_bps: float
         Ratios and dwell.
     """
     probs = state["probs"]
-    if state["ts_ns"] == 0:
-        probs[0], probs[1], probs[2], probs[3] = 0.25, 0.6, 0.1, 0.05
     elapsed_s = max(ts_ns - state["ts_ns"], 0) * 1e-9 if state["ts_ns"] > 0 else 0.0
     state["ts_ns"] = ts_ns
     ratio = sigma_s_bps * ROOT_MINUTE / baseline_bps

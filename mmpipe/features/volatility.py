@@ -1,8 +1,8 @@
 """Volatility of the mid: exponentially weighted per root second, and realised over the last minute.
 
-Squared returns are shot noise: each adds r^2 * ln2 / halflife to a variance rate that fades with the half-life,
-which needs no regular sampling. The realised one sums squared returns of 60 one-second buckets, scaled up to
-a minute while less has been seen.
+Squared returns are shot noise: each adds r^2 * ln2 / halflife to a variance rate that fades with the
+half-life, which needs no regular sampling. The realised one sums squared returns of 60 one-second buckets,
+scaled up to a minute while less has been seen.
 """
 
 from typing import Final

@@ -7,6 +7,7 @@ import numpy as np
 from mmpipe.book.l2 import BOOK
 from mmpipe.book.queue_rank import QUEUE
 from mmpipe.config import Config, settings_row
+from mmpipe.features import regime
 from mmpipe.features.flow import FLOW
 from mmpipe.features.lead import LEAD
 from mmpipe.features.ofi import OFI
@@ -15,7 +16,6 @@ from mmpipe.features.regime import REGIME
 from mmpipe.features.shadow_quotes import SHADOW, SHADOWS_MAX
 from mmpipe.features.volatility import VOLATILITY
 from mmpipe.models.toxicity import TOXICITY
-from mmpipe.records import PARAMS_COUNT
 
 SYMBOL = np.dtype(
     [
@@ -72,13 +72,15 @@ def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
     """
     count = len(instruments)
     params: np.ndarray = np.tile(prior_values, (count, 1))
+    regimes = np.zeros(count, REGIME)
+    regimes["probs"] = regime.PRIOR
     return MarketState(
         np.zeros(count, SYMBOL),
         np.zeros(count, BOOK),
         np.zeros(count, OFI),
         np.zeros(count, FLOW),
         np.zeros(count, VOLATILITY),
-        np.zeros(count, REGIME),
+        regimes,
         np.zeros(count, LEAD),
         np.zeros(count, TOXICITY),
         np.zeros((count, 2), QUEUE),
@@ -88,14 +90,6 @@ def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
         params,
         instruments.copy(),
     )
-
-
-def priors(config: Config) -> np.ndarray:
-    """Configured value of every learned parameter, shape (PARAMS_COUNT,), index Param."""
-    values = np.zeros(PARAMS_COUNT)
-    for index, name in enumerate(type(config.priors).__struct_fields__):
-        values[index] = getattr(config.priors, name)
-    return values
 
 
 def new_settings(config: Config) -> Settings:

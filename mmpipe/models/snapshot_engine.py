@@ -21,13 +21,14 @@ from mmpipe.enums import (
     FeedState,
     LabelKind,
     Param,
-    ReportKind,
     Trigger,
     Venue,
 )
 from mmpipe.features import flow, lead, ofi, pending_labels, regime, shadow_quotes, volatility
 from mmpipe.models import state_snapshot, toxicity
-from mmpipe.models.market_state import MarketState, Settings, new_settings, new_state, priors
+from mmpipe.models.market_state import MarketState, Settings, new_settings, new_state
+from mmpipe.models.own_orders import join_queue, take_report
+from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.models.shadow_joins import join_all
 from mmpipe.records import EVENT, INSTRUMENT, LABEL, PARAMS_COUNT, SNAPSHOT
 from ringbuf.jit import example, kernel
@@ -50,7 +51,6 @@ _ON_TIMER: Final = int(Trigger.TIMER)
 _ON_BBO: Final = int(Trigger.BBO)
 _ON_TRADE: Final = int(Trigger.TRADE)
 _MID_MOVE: Final = int(LabelKind.MID_MOVE)
-_MARKOUT: Final = int(LabelKind.FILL_MARKOUT)
 _EVENTS: Final = int(Counter.EVENTS)
 _SNAPSHOTS: Final = int(Counter.SNAPSHOTS)
 _LABELS: Final = int(Counter.LABELS)
@@ -77,7 +77,7 @@ class SnapshotEngine:
     """
 
     def __init__(self, config: Config, instruments: np.ndarray) -> None:
-        self._state = new_state(priors(config), instruments)
+        self._state = new_state(prior_values(config), instruments)
         self._settings = new_settings(config)
         self._snapshots = np.zeros(EVENTS_MAX * len(instruments), SNAPSHOT)
         self._labels = np.zeros(LABELS_MAX, LABEL)
@@ -121,55 +121,11 @@ class SnapshotEngine:
         """REPORT rows: our position, our place in the queues, our fills."""
         for row in reports:
             if int(row["symbol"]) < len(self._state.symbols):
-                self._on_report(row)
+                take_report(self._state, row)
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that is not finite is refused."""
-        for row in rows:
-            param, symbol = int(row["param"]), int(row["symbol"])
-            if param < PARAMS_COUNT and symbol < len(self._state.params) and np.isfinite(row["value"]):
-                self._state.params[symbol, param] = row["value"]
-                self.counters[Counter.PARAMS_APPLIED] += 1
-            else:
-                self.counters[Counter.BAD_NUMBER] += 1
-
-    def _on_report(self, row: np.void) -> None:
-        symbol, side, kind = int(row["symbol"]), int(row["side"]), int(row["kind"])
-        own = self._state.symbols[symbol : symbol + 1]
-        if kind in (ReportKind.FILL, ReportKind.POSITION):
-            own["inventory_lots"] = row["position_lots"]
-        if side == 0:
-            return
-        lot_qty = float(self._state.instruments["lot_qty"][symbol])
-        queue = self._state.queues[symbol, (0 if side > 0 else 1) :][:1]
-        mine = int(queue["order_id"][0]) == int(row["order_id"])
-        if kind == ReportKind.ACK:
-            qty = float(row["qty_lots"]) * lot_qty
-            join_queue(self._state, symbol, side, int(row["order_id"]), int(row["px_tick"]), qty)
-        elif kind in (ReportKind.CANCELLED, ReportKind.REJECT) and mine:
-            queue[:] = np.zeros(1, queue.dtype)
-        elif kind == ReportKind.FILL:
-            if mine:
-                queue["own_qty"] -= float(row["qty_lots"]) * lot_qty
-                if not queue["own_qty"][0] > lot_qty / 2.0:
-                    queue[:] = np.zeros(1, queue.dtype)
-            self._expect_markout(row, symbol, side)
-
-    def _expect_markout(self, row: np.void, symbol: int, side: int) -> None:
-        if not (row["decision_mid_px"] > 0.0 and row["maker_fill"]):
-            return
-        tick_px = float(self._state.instruments["tick_px"][symbol])
-        pending, ends = self._state.pendings[symbol], self._state.pending_ends[symbol : symbol + 1]
-        if int(ends["head"][0]) - int(ends["tail"][0]) == len(pending):
-            ends["tail"] += 1
-        item = pending[int(ends["head"][0]) % len(pending) :][:1]
-        ends["head"] += 1
-        item["ts_ns"], item["cause_seq"], item["kind"], item["side"] = row["ts_ns"], row["tid"], _MARKOUT, side
-        item["px"], item["mid_px"] = int(row["px_tick"]) * tick_px, row["decision_mid_px"]
-        item["fee_bps"] = self._settings.execution["maker_fee_bps"][0]
-        item["predicted_edge_bps"] = 0.0
-        item["toxicity"] = self._state.toxicities["verdict"][symbol]
-        item["regime"] = int(np.argmax(self._state.regimes["probs"][symbol]))
+        take_params(self._state.params, rows, self.counters)
 
 
 @kernel
@@ -211,7 +167,10 @@ def drain(
         elif int(event["symbol"]) >= len(state.symbols):
             counters[_BAD] += 1
         elif int(event["venue"]) == _LEAD:
-            _on_lead(state, event, counters)
+            if _on_lead(state, event, counters):
+                symbol = int(event["symbol"])
+                state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_BBO, event)
+                counts[0] += 1
         else:
             _on_maker(state, settings, event, snapshots, counts, counters)
     counters[_SNAPSHOTS] += counts[0]
@@ -266,20 +225,24 @@ def _on_timer(
 
 
 @kernel
-def _on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> None:
+def _on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> bool:
+    # True when the lead's mid moved: waiting for the next TIMER would cost most of its head start.
     kind, symbol = int(event["kind"]), int(event["symbol"])
     leads = state.leads[symbol]
+    before_px = lead.mid(leads)
     if kind == _BBO:
         if not (event["qty"] >= 0.0 and event["qty"] < np.inf and (event["px"] > 0.0 or event["qty"] == 0.0)):
             counters[_BAD] += 1
-            return
+            return False
         lead.on_quote(leads, int(event["side"]), event["px"], event["qty"], event["local_ts_ns"])
-    elif kind == _STATUS:
+        return (int(event["flags"]) & _LAST) != 0 and lead.mid(leads) != before_px
+    if kind == _STATUS:
         leads["state"] = event["level"]
     elif kind == _GAP:
         leads["state"] = _GAPPED
         leads["bid_px"] = leads["ask_px"] = 0.0
         counters[_GAPS] += 1
+    return False
 
 
 @kernel
@@ -381,13 +344,6 @@ def _expect_mid_move(ends: np.void, pending: np.ndarray, snapshot: np.void, seq:
     item["px"], item["mid_px"] = snapshot["mid_px"], snapshot["mid_px"]
     item["fee_bps"], item["predicted_edge_bps"] = 0.0, 0.0
     item["toxicity"], item["regime"] = snapshot["toxicity"], snapshot["regime"]
-
-
-@kernel
-def join_queue(state: MarketState, symbol: int, side: int, order_id: int, tick: int, own_qty: float) -> None:
-    """An order of ours rests: it is behind what its level shows, its own size left aside."""
-    level_qty = l2.qty_at(state.books[symbol], side, tick)
-    queue_rank.join(state.queues[symbol, 0 if side > 0 else 1], order_id, tick, own_qty, level_qty)
 
 
 def _example_state() -> tuple[MarketState, Settings]:

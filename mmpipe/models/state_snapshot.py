@@ -120,7 +120,7 @@ def _write_touch(out: np.void, state: MarketState, symbol: int) -> None:
     book = state.books[symbol]
     bid_tick, ask_tick = 0, 0
     bid_px, ask_px, mid_px, spread_bps, micro_px, imbalance = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    if l2.is_valid(book):
+    if out["book_valid"] == 1:
         tick_px = state.instruments[symbol]["tick_px"]
         bid_tick, ask_tick = l2.best_tick(book, 1), l2.best_tick(book, -1)
         bid_px, ask_px = bid_tick * tick_px, ask_tick * tick_px

@@ -142,7 +142,6 @@ def test_the_touch_of_a_known_book(config: Config) -> None:
     assert row["bid_age_ms"][0, 1] == 100.0
 
 
-@pytest.mark.xfail(strict=True, reason="features.regime starts its probabilities at the first TIMER only")
 def test_regime_probabilities_sum_to_one_before_the_first_timer(config: Config) -> None:
     tape = Tape()
     tape.start()
