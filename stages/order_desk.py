@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpipe.clock import Clock
-from mmpipe.enums import AnswerKind
+from mmpipe.enums import AnswerKind, IntentKind
 from mmpipe.execution.executor import Executor
 from mmpipe.store.journal import Journal, JournalKind, read
 from mmpipe.store.journal_format import RUN_ID_SIZE
@@ -62,7 +62,8 @@ class OrderDesk:
         executor.on_gate(*self._gate.read())
         intents = executor.still_allowed(intents, self._clock.now_ns())
         self._port.send(intents)
-        for cause_ts_ns in intents["cause_ts_ns"]:
+        placed = intents["kind"] == int(IntentKind.PLACE)  # a cancel carries the cause of its order
+        for cause_ts_ns in intents["cause_ts_ns"][placed]:
             self._tick_to_order.record(self._clock.now_ns() - int(cause_ts_ns))
 
     def query(self, order_ids: np.ndarray) -> None:

@@ -104,3 +104,15 @@ def test_a_refusal_is_one_line_and_the_documented_code(arguments: list[str], cod
     assert answer.returncode == code, answer.stderr
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_five_minutes_with_a_cascade_end_with_equal_positions_and_nothing_open(tmp_path: Path) -> None:
+    with running_line(tmp_path, "test-long", "--scenario", "cascade", "--duration", "300") as line:
+        status = line.wait(800)
+        assert status["open_orders_at_exit"] == 0
+        assert status["counters"]["ring_drops"] == 0
+        assert agree(status), {coin: symbol["position"] for coin, symbol in status["symbols"].items()}
+        for stage in status["stages"].values():
+            assert stage["rss_mb"] < 600
