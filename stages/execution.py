@@ -85,6 +85,8 @@ class ExecutionStage:
             self._timer_ns = now_ns + TIMER_NS
             self._executor.on_timer(now_ns)
             self._desk.query(self._executor.unknown_order_ids(now_ns))
+            if self._executor.wants_reconciliation(now_ns):
+                self._port.reconcile()
             for index, board in enumerate(self._boards):
                 board.write(self._executor.board(index))
         self._desk.send(self._executor)

@@ -66,12 +66,7 @@ def mark(account: np.void, fresh: np.ndarray, half_tick: int, now_ns: int, horiz
     horizon_ns : int
         How long the mark after a fill counts as adverse selection.
     """
-    if account["mark_half_tick"] == 0:
-        # What was taken over before any price was known starts at this one.
-        account["cash"] -= account["position_lots"] * half_tick * _CASH_PER_HALF_TICK_LOT
-        account["mark_half_tick"] = half_tick
-        if account["entry_tick"] == 0.0:
-            account["entry_tick"] = half_tick / 2.0
+    _start_mark(account, half_tick)
     _expire(account, fresh, now_ns - horizon_ns)
     move = (half_tick - account["mark_half_tick"]) * _CASH_PER_HALF_TICK_LOT
     account["adverse_cash"] += account["fresh_lots"] * move
@@ -102,8 +97,7 @@ def book_fill(
     now_ns : int
         Monotonic time.
     """
-    if account["mark_half_tick"] == 0:
-        account["mark_half_tick"] = 2 * tick
+    _start_mark(account, 2 * tick)
     mark_half_tick = account["mark_half_tick"]
     decided = decided_half_tick if decided_half_tick > 0 else mark_half_tick
     signed = side * lots
@@ -174,6 +168,16 @@ def parts(account: np.void) -> int:
         + account["fees_cash"]
         + account["funding_cash"]
     )
+
+
+@kernel
+def _start_mark(account: np.void, half_tick: int) -> None:
+    # What was taken over before any price was known starts at the first one, a mid or a fill.
+    if account["mark_half_tick"] == 0:
+        account["cash"] -= account["position_lots"] * half_tick * _CASH_PER_HALF_TICK_LOT
+        account["mark_half_tick"] = half_tick
+        if account["entry_tick"] == 0.0:
+            account["entry_tick"] = half_tick / 2.0
 
 
 @kernel

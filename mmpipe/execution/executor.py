@@ -45,9 +45,9 @@ from mmpipe.risk.seen_trades import SEEN
 from ringbuf.jit import example
 
 POSITION_INTERVAL_NS: Final = NS_PER_S
-CANCEL_REASONS: Final = frozenset(
-    {Reason.KILLED, Reason.STOPPING, Reason.NO_LEASE, Reason.PAUSED_BY_RISK, Reason.HEARTBEAT_LOST}
-)
+# Risk owns the position or nobody may; any other pause leaves the exits, or it would leave us stuck.
+CANCEL_ALL_REASONS: Final = frozenset({Reason.KILLED, Reason.STOPPING, Reason.NO_LEASE})
+RECONCILE_INTERVAL_NS: Final = NS_PER_S
 
 
 class Executor:
@@ -76,7 +76,7 @@ class Executor:
         self._ask_ns = config.execution.answer_timeout_ms * NS_PER_MS
         self._unknown_max = config.risk.unknown_max
         self._killed = self._full = self._stopping = False
-        self._lease_ts_ns = self._now_ns = self._next_position_ns = 0
+        self._lease_ts_ns = self._next_reconcile_ns = self._next_position_ns = 0
         self._pause = self._reduce = Reason.NONE
         self._boards = np.zeros(len(instruments), BOARD)
         self._kept: list[np.ndarray] = []  # reports that made room for more
@@ -151,10 +151,12 @@ class Executor:
     def on_timer(self, now_ns: int) -> None:
         """Whatever time alone does."""
         block = self.block_reason(now_ns)
-        reason = block if block in CANCEL_REASONS or self._pause != Reason.NONE else Reason.NONE
+        everything = block in CANCEL_ALL_REASONS
+        reason = block if everything or self._pause != Reason.NONE else Reason.NONE
         keep_up(
-            self._ledger, self._desk.states, self._desk.risk, int(reason), self._age_max_ns, now_ns, self._out
-        )
+            self._ledger, self._desk.states, self._desk.risk, int(reason), not everything, self._age_max_ns,
+            now_ns, self._out,
+        )  # fmt: skip
         for index in range(len(self._boards)):
             state = self._desk.states[index]
             if block != Reason.NONE and state["bid_reason"] in (Reason.NONE, Reason.QUOTING):
@@ -175,6 +177,13 @@ class Executor:
             (self._unknown_count() > self._unknown_max, Reason.UNKNOWN_ORDERS),
         )
         return next((reason for holds, reason in checks if holds), Reason.NONE)
+
+    def wants_reconciliation(self, now_ns: int) -> bool:
+        """True, at the most once a second, while the last reconciliation left a position in doubt."""
+        if not self._ledger.session["mismatch"][0] or now_ns < self._next_reconcile_ns:
+            return False
+        self._next_reconcile_ns = now_ns + RECONCILE_INTERVAL_NS
+        return True
 
     def intents(self) -> np.ndarray:
         """INTENT rows decided since the last call, a copy: to be journalled, then sent."""
@@ -277,7 +286,7 @@ def _apply_answers_example() -> tuple[object, ...]:
 @example(keep_up)
 def _keep_up_example() -> tuple[object, ...]:
     desk = _example_desk()
-    return _example_ledger(), desk.states, desk.risk, 0, 1, 1, new_outgoing()
+    return _example_ledger(), desk.states, desk.risk, 0, True, 1, 1, new_outgoing()
 
 
 @example(report_positions)

@@ -91,6 +91,7 @@ def handle_mode(
     exposed = not abs(held) <= execution[0]["dust_share"] * case["max_lots"]
     exit_index = ASK if held > 0 else BID
     for index in range(2):
+        desired[index]["side"] = 1 - 2 * index
         if mode != _MAKER:
             _forbid(desired[index], _FORBIDDEN if mode == _TAKER_ENTRY else int(case["reason"]))
     if mode == _TAKER_ENTRY:

@@ -21,6 +21,7 @@ from mmpipe.execution.orders import (
     Ledger,
     Outgoing,
     is_live,
+    only_exits,
     take_slot,
     worst_case,
 )
@@ -151,7 +152,6 @@ def _clear_side(
     kept = -1
     blockers = leaving = 0
     side = int(row["side"])
-    reducing = -side * ledger.accounts[symbol]["position_lots"] > 0
     for slot in range(len(ledger.orders)):
         order = ledger.orders[slot]
         status = int(order["status"])
@@ -168,7 +168,7 @@ def _clear_side(
             continue
         if kept < 0 and row["wanted"] and _fits(order, row):
             kept = slot
-        elif block_reason != 0 and reducing and row["wanted"]:
+        elif block_reason != 0 and only_exits(ledger, slot):
             blockers += 1  # an exit that cannot be replaced is not given up
         elif row["hurry"] or now_ns - order["ts_ns"] >= settings["requote_min_ms"] * _NS_PER_MS:
             want_cancel(order, int(row["reason"]))

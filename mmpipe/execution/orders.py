@@ -197,6 +197,25 @@ def exposed_lots(order: np.void) -> int:
 
 
 @kernel
+def only_exits(ledger: Ledger, slot: int) -> bool:
+    """True when the order, with all live ones of its side, can only shrink the position.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    slot : int
+        Of a live order.
+    """
+    symbol, side = int(ledger.orders[slot]["symbol"]), int(ledger.orders[slot]["side"])
+    left = -side * ledger.accounts[symbol]["position_lots"]
+    for other in range(len(ledger.orders)):
+        order = ledger.orders[other]
+        if is_live(order) and int(order["symbol"]) == symbol and int(order["side"]) == side:
+            left -= exposed_lots(order)
+    return left >= 0
+
+
+@kernel
 def find_order(orders: np.ndarray, order_id: int, oid: int) -> int:
     """Slot of an order by our id, or by the venue's when we have none; -1: not in the table."""
     for slot in range(len(orders)):

@@ -23,6 +23,7 @@ from mmpipe.execution.orders import (
     end_order,
     find_order,
     is_live,
+    only_exits,
     take_slot,
 )
 from mmpipe.execution.reporting import make_unknown, report_order, report_symbol
@@ -64,8 +65,8 @@ def count_time(ledger: Ledger, state: np.void, symbol: int, now_ns: int) -> None
 
 @kernel
 def keep_up(
-    ledger: Ledger, states: np.ndarray, risk: np.ndarray, cancel_reason: int, age_max_ns: int, now_ns: int,
-    out: Outgoing,
+    ledger: Ledger, states: np.ndarray, risk: np.ndarray, cancel_reason: int, keep_exits: bool,
+    age_max_ns: int, now_ns: int, out: Outgoing,
 ) -> None:  # fmt: skip
     """One tick of time.
 
@@ -78,7 +79,10 @@ def keep_up(
     risk : (1,) settings of RiskConfig
         Request budget.
     cancel_reason : int
-        Reason to cancel everything; NONE: no such reason.
+        Reason to cancel what rests; NONE: no such reason.
+    keep_exits : bool
+        Spare orders that can only shrink the position. A judgement that grew old always spares them: a
+        position without an exit is worse than an exit at an old price.
     age_max_ns : int
         Age of a judgement that nothing may rest on.
     now_ns : int
@@ -91,7 +95,7 @@ def keep_up(
         session["tokens"] = refill(session["tokens"], now_ns - session["tokens_ts_ns"], risk)
     session["tokens_ts_ns"] = now_ns
     for slot in range(len(ledger.orders)):
-        _age_order(ledger, slot, states, cancel_reason, age_max_ns, now_ns, out)
+        _age_order(ledger, slot, states, cancel_reason, keep_exits, age_max_ns, now_ns, out)
     for symbol in range(len(states)):
         state = states[symbol]
         if state["snapshot_ts_ns"] > 0 and not now_ns - state["snapshot_ts_ns"] <= age_max_ns:
@@ -200,8 +204,8 @@ def live_count(ledger: Ledger) -> int:
 
 @kernel
 def _age_order(
-    ledger: Ledger, slot: int, states: np.ndarray, cancel_reason: int, age_max_ns: int, now_ns: int,
-    out: Outgoing,
+    ledger: Ledger, slot: int, states: np.ndarray, cancel_reason: int, keep_exits: bool, age_max_ns: int,
+    now_ns: int, out: Outgoing,
 ) -> None:  # fmt: skip
     order = ledger.orders[slot]
     status = int(order["status"])
@@ -216,9 +220,9 @@ def _age_order(
             order["drain_lots"] = order["drain_until_ns"] = 0
         return
     judged_ns = states[int(order["symbol"])]["snapshot_ts_ns"]
-    if cancel_reason != 0:
+    if cancel_reason != 0 and not (keep_exits and only_exits(ledger, slot)):
         want_cancel(order, cancel_reason)
-    elif not now_ns - judged_ns <= age_max_ns:
+    elif not now_ns - judged_ns <= age_max_ns and not only_exits(ledger, slot):
         want_cancel(order, _OLD)
 
 

@@ -24,6 +24,8 @@ from mmpipe.units import usdc
 
 CANCEL_INTERVAL_NS: Final = NS_PER_S  # the venue asks not to repeat a cancel that was answered
 COMMAND_INTERVAL_NS: Final = NS_PER_S // 2  # a standing command is repeated for an execution that restarted
+FRESH_INTERVALS: Final = 5  # reconciliations that may be late or lost before the venue counts as unknown
+KNOWN_KINDS: Final = frozenset(int(kind) for kind in AnswerKind)
 NO_COMMANDS: Final = np.zeros(0, COMMAND)
 
 
@@ -62,6 +64,7 @@ class RiskDaemon:
         self._differs_since_ns = [0] * len(instruments)
         self._boards = np.zeros(len(instruments), RISK_BOARD)
         self._synced = False
+        self._synced_ts_ns = 0
         self._kill = Reason.NONE
         self._lost = 0
         self._pause = Reason.NONE
@@ -77,12 +80,13 @@ class RiskDaemon:
     def on_answers(self, rows: np.ndarray, now_ns: int) -> None:
         """ANSWER rows of risk's own session."""
         for row in rows:
-            kind, symbol = AnswerKind(int(row["kind"])), int(row["symbol"])
+            code, symbol = int(row["kind"]), int(row["symbol"])
+            kind = AnswerKind(code) if code in KNOWN_KINDS else None
             if kind == AnswerKind.SYNCED:
                 self._on_synced(now_ns)
             elif kind == AnswerKind.DISCONNECTED:
                 self._synced = False
-            elif symbol >= len(self._accounts):
+            elif kind is None or symbol >= len(self._accounts):
                 self.counters[Counter.BAD_NUMBER] += 1
             else:
                 self._on_symbol(kind, self._accounts[symbol], row)
@@ -107,13 +111,13 @@ class RiskDaemon:
         """Look at every limit and decide."""
         self._check_positions(now_ns)
         self._check_money()
-        self._pause = self._why_paused()
+        self._pause = self._why_paused(now_ns)
         commands = self._commands(now_ns)
         cancel_all = self._wants_cancel_all(now_ns)
         reconcile = now_ns >= self._next_reconcile_ns
         if reconcile:
             self._next_reconcile_ns = now_ns + int(self._risk.reconcile_interval_s * NS_PER_S)
-        leased = self._synced and self._kill == Reason.NONE
+        leased = self._is_fresh(now_ns) and self._kill == Reason.NONE
         expires_ns = now_ns + self._risk.lease_ms * NS_PER_MS if leased else 0
         self._fill_boards(now_ns)
         return RiskDecision(expires_ns, commands, int(self._kill), cancel_all, reconcile)
@@ -140,7 +144,7 @@ class RiskDaemon:
 
     def _on_synced(self, now_ns: int) -> None:
         # An order the venue did not list is gone, whatever was heard of it before.
-        self._synced = True
+        self._synced, self._synced_ts_ns = True, now_ns
         self.counters[Counter.RECONCILIATIONS] += 1
         for account in self._accounts:
             account.synced = True
@@ -171,10 +175,15 @@ class RiskDaemon:
         if not -equity <= self._risk.loss_usdc_max:
             self.kill(Reason.LIMIT_LOSS)
 
-    def _why_paused(self) -> Reason:
+    def _is_fresh(self, now_ns: int) -> bool:
+        # A session that is up and silent knows as little as one that is down.
+        age_max_ns = FRESH_INTERVALS * int(self._risk.reconcile_interval_s * NS_PER_S)
+        return self._synced and now_ns - self._synced_ts_ns <= age_max_ns
+
+    def _why_paused(self, now_ns: int) -> Reason:
         if self._kill != Reason.NONE:
             return Reason.KILLED
-        if not self._synced:
+        if not self._is_fresh(now_ns):
             return Reason.VENUE_SESSION_LOST
         if self._lost & (QUOTING_NEEDS | EXECUTION_BIT):
             return Reason.HEARTBEAT_LOST

@@ -151,7 +151,7 @@ def _check_form(intent: np.void, instrument: np.void) -> int:
 def _check_price(intent: np.void, exposure: np.void, instrument: np.void, collar_bps: float) -> int:
     mid_px = intent["mid_px"]
     px = int(intent["px_tick"]) * instrument["tick_px"]
-    if not (mid_px > 0.0 and abs(px - mid_px) <= mid_px * collar_bps * 1e-4):
+    if not (0.0 < mid_px < np.inf and abs(px - mid_px) <= mid_px * collar_bps * 1e-4):
         return _COLLAR
     tick = int(intent["px_tick"])
     if int(intent["side"]) == _BUY:
