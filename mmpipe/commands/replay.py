@@ -4,12 +4,14 @@ import gzip
 import itertools
 import json
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from loguru import logger
 
 from mmpipe import config as configuration
 from mmpipe.clock import VirtualClock
@@ -54,6 +56,8 @@ def replay_file(path: Path, config_path: Path, as_json: bool) -> None:
     DataError
         The file cannot be used; the message names row and cause.
     """
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="{level}: {message}")  # a replay has no log file
     recording = read_recording(path)
     config = configuration.load(config_path)
     report = replay_recording(recording, config)
