@@ -10,17 +10,20 @@
     │    40  creator      DTYPE_DIGEST    names, offsets and types of the record     │
     │    48  creator      EPOCH           wall ns of creation: another one, another segment │
     │    56  creator      OWNER_PID, 64 OWNER_START, 72 OWNER_PID_SPACE              │
+    │    80  creator      COMMIT          1 by sequence word, 2 by head (rings)      │
     ├───128──────────────────────────────────────────────────────────────────────────┤
     │   128  anyone       STOP            1 asks both sides to finish                │
     │   256  producer     PRODUCER_PID, +8 start time, +16 generation                │
     │   384  consumer     CONSUMER_PID, +8 start time, +16 generation                │
     ├───1024─────────────────────────────────────────────────────────────────────────┤
     │  1024  producer     HEAD            records published (a cell: last version)   │
-    │  1032  producer     CLAIMED         records published or being written         │
-    │  1152  producer     WRITE_INDEX     its private cursor, +8 cached TAIL         │
+    │  1152  producer     WRITE_INDEX     its private cursor, +8 cached TAIL,        │
+    │                                     +16 CLAIMED: published or being written    │
     │  1280  consumer     TAIL            records the producer may overwrite         │
-    │  1408  consumer     READ_INDEX      its private cursor, +8 TAIL as last stored │
-    │  1536  both         PARKED          1 while the consumer sleeps or is about to │
+    │  1408  consumer     READ_INDEX      its private cursor, +8 TAIL as last stored,│
+    │                                     +16 cached HEAD                            │
+    │  1536  both         PARKED          how the consumer sleeps: 0 awake, 1 on     │
+    │                                     this word (futex), 2 on its doorbell       │
     ├───4096─────────────────────────────────────────────────────────────────────────┤
     │  4096  slots        slot i at 4096 + i * STRIDE; its first word is `seq`       │
     └──────────────────────────────────────────────────────────────────────────────┘
@@ -37,7 +40,7 @@ from typing import Final
 
 import numpy as np
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 MAGIC: Final = int.from_bytes(b"ringbuf\0", "little")
 
 KIND_RING: Final = 1
@@ -60,17 +63,27 @@ AT_EPOCH: Final = 48
 AT_OWNER_PID: Final = 56
 AT_OWNER_START: Final = 64
 AT_OWNER_PID_SPACE: Final = 72
+AT_COMMIT: Final = 80
 AT_STOP: Final = 128
 AT_PRODUCER_PID: Final = 256
 AT_CONSUMER_PID: Final = 384
 AT_HEAD: Final = 1024
-AT_CLAIMED: Final = 1032
 AT_WRITE_INDEX: Final = 1152
 AT_CACHED_TAIL: Final = 1160
+AT_CLAIMED: Final = 1168
 AT_TAIL: Final = 1280
 AT_READ_INDEX: Final = 1408
 AT_STORED_TAIL: Final = 1416
+AT_CACHED_HEAD: Final = 1424
 AT_PARKED: Final = 1536
+
+COMMIT_BY_SEQUENCE: Final = 1
+COMMIT_BY_HEAD: Final = 2
+SEQUENCE_BYTES_MAX: Final = 128  # larger records are committed by head; docs/decisions/0001 has the numbers
+
+AWAKE: Final = 0
+PARKED_ON_WORD: Final = 1
+PARKED_ON_BELL: Final = 2
 
 
 def dtype_digest(dtype: np.dtype) -> int:
@@ -87,6 +100,11 @@ def dtype_digest(dtype: np.dtype) -> int:
         63 bits over names, offsets, types and shapes, nested records included.
     """
     return int.from_bytes(hashlib.blake2b(_describe(dtype).encode(), digest_size=8).digest(), "little") >> 1
+
+
+def commit_protocol(record_bytes: int) -> int:
+    """How a ring of such records commits them: `COMMIT_BY_SEQUENCE` or `COMMIT_BY_HEAD`."""
+    return COMMIT_BY_SEQUENCE if record_bytes <= SEQUENCE_BYTES_MAX else COMMIT_BY_HEAD
 
 
 def layout_fault(dtype: np.dtype, slot_count: int, kind: int) -> tuple[str, object, object] | None:

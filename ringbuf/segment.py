@@ -204,6 +204,7 @@ class Segment:
             layout.AT_OWNER_PID: os.getpid(),
             layout.AT_OWNER_START: _own_start(),
             layout.AT_OWNER_PID_SPACE: pid_space(),
+            layout.AT_COMMIT: layout.commit_protocol(self.dtype.itemsize) if self.kind == KIND_RING else 0,
         }
         for at, value in header.items():
             self.words[at // WORD_BYTES] = value
@@ -298,12 +299,14 @@ def _check_header(name: str, fd: int, dtype: np.dtype, kind: int) -> None:
     header = _read_header(fd)
     if header is None:
         raise SegmentRefused(name, "size", f"{size} bytes", f"at least {layout.HEADER_BYTES} bytes")
-    expectations = (
+    expectations: tuple[tuple[str, int, int], ...] = (
         ("magic", AT_MAGIC, MAGIC),
         ("layout version", layout.AT_LAYOUT_VERSION, layout.LAYOUT_VERSION),
         ("dtype", layout.AT_DTYPE_DIGEST, layout.dtype_digest(dtype)),
         ("stride", layout.AT_STRIDE, dtype.itemsize),
     )
+    if kind == KIND_RING:
+        expectations += (("commit protocol", layout.AT_COMMIT, layout.commit_protocol(dtype.itemsize)),)
     for what, at, expected in expectations:
         if header[at] != expected:
             raise SegmentRefused(name, what, f"{header[at]:#x}", f"{expected:#x}")

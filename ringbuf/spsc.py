@@ -17,16 +17,18 @@ import numpy as np
 
 from ringbuf import layout
 from ringbuf.doorbell import Doorbell
+from ringbuf.jit import entry
 from ringbuf.ring_kernels import (
     claim,
-    must_ring,
     observe_words,
     peek,
-    publish,
-    push_words,
+    publish_rows,
+    push_rows,
     recover_consumer,
     recover_producer,
     release,
+    wake,
+    wake_anyhow,
 )
 from ringbuf.segment import Segment
 
@@ -39,7 +41,7 @@ class Producer:
     segment : Segment
         A ring; at most one process that runs may be its producer.
     doorbell : Doorbell, optional
-        What to ring when the reader sleeps; None if the reader never parks.
+        What to ring when the reader sleeps on sockets too; a reader that only waits for rings needs none.
 
     Attributes
     ----------
@@ -60,9 +62,13 @@ class Producer:
         self._dtype = segment.dtype
         self.base = segment.base
         self._doorbell = doorbell
+        self._claim = entry(claim, 0, 1)
+        self._publish = entry(publish_rows, 0, 1)
+        self._push = entry(push_rows, 0, np.zeros(1, segment.dtype))
         recover_producer(self.base)
+        # A predecessor may have been killed between its commit and the wake-up.
+        wake_anyhow(self.base)
         if doorbell is not None:
-            # A predecessor may have been killed between its commit and the ring.
             doorbell.ring()
 
     def claim(self, count: int = 1) -> np.ndarray:
@@ -74,7 +80,7 @@ class Producer:
             (0..count,) records: fewer at the wrap or when nearly full, none when full. Holds what the
             slots held before: write every field but `seq`.
         """
-        first, claimed = claim(self.base, count)
+        first, claimed = self._claim(self.base, count)
         return self._slots[first : first + claimed]
 
     def publish(self, count: int = 1) -> None:
@@ -85,9 +91,11 @@ class Producer:
         ValueError
             If fewer were claimed.
         """
-        if not publish(self.base, count):
+        published, must_ring = self._publish(self.base, count)
+        if not published:
             raise ValueError(f"{self._hold.name}: publish({count}), but fewer are claimed; claim first")
-        self.wake()
+        if must_ring and self._doorbell is not None:
+            self._doorbell.ring()
 
     def push(self, rows: np.ndarray) -> int:
         """Copy records into the ring and commit them.
@@ -105,9 +113,11 @@ class Producer:
         dtype = rows.dtype
         if dtype is not self._dtype and dtype != self._dtype:
             raise ValueError(f"{self._hold.name}: push of {dtype}, the ring holds {self._dtype}")
-        accepted = push_words(self.base, rows.view(np.int64))
-        if accepted:
-            self.wake()
+        if not rows.flags.c_contiguous:
+            raise ValueError(f"{self._hold.name}: push of rows that are not contiguous; copy them first")
+        accepted, must_ring = self._push(self.base, rows)
+        if must_ring and self._doorbell is not None:
+            self._doorbell.ring()
         return accepted
 
     @property
@@ -126,8 +136,8 @@ class Producer:
         return len(self._slots) - (self.head - self._hold.word(layout.AT_TAIL))
 
     def wake(self) -> None:
-        """Ring the reader's bell if it sleeps; `publish` and `push` have done so."""
-        if self._doorbell is not None and must_ring(self.base):
+        """Wake the reader if it sleeps; `publish` and `push` have done so."""
+        if wake(self.base) and self._doorbell is not None:
             self._doorbell.ring()
 
 
@@ -159,6 +169,8 @@ class Consumer:
         self._hold = _Hold(segment)
         self._slots = segment.slots
         self.base = segment.base
+        self._peek = entry(peek, 0, 1)
+        self._release = entry(release, 0, 1)
         recover_consumer(self.base)
 
     def peek(self, limit: int) -> np.ndarray:
@@ -175,7 +187,7 @@ class Consumer:
             (0..limit,) records side by side, valid until `release`: fewer at the wrap, none if none
             is there.
         """
-        first, count = peek(self.base, limit)
+        first, count = self._peek(self.base, limit)
         return self._slots[first : first + count]
 
     def release(self, count: int) -> None:
@@ -186,7 +198,7 @@ class Consumer:
         ValueError
             If so many are not there.
         """
-        if not release(self.base, count):
+        if not self._release(self.base, count):
             raise ValueError(f"{self._hold.name}: release({count}), but fewer are there; see peek")
 
     @property

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ringbuf import Segment, layout
+
+PROTOCOLS = (layout.COMMIT_BY_SEQUENCE, layout.COMMIT_BY_HEAD)
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = np.dtype([("seq", "i8"), ("px", "f8"), ("qty", "f8"), ("rest", "i8", (5,))], align=True)
 
@@ -24,6 +27,13 @@ def rows(*prices: float) -> np.ndarray:
     made = np.zeros(len(prices), RECORD)
     made["px"] = prices
     return made
+
+
+def local_ring(slots: int, commit: int, dtype: np.dtype = RECORD) -> Segment:
+    """A ring in private memory with this commit protocol, whatever its record size would choose."""
+    ring = Segment.local(dtype, slots)
+    ring.words[layout.AT_COMMIT // layout.WORD_BYTES] = commit
+    return ring
 
 
 def run_python(code: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:

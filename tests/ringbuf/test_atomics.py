@@ -116,12 +116,12 @@ def test_a_waiting_kernel_sees_the_change_only_through_an_atomic(waiter: Any, se
 ASSEMBLY = """
 from ringbuf import idle, ring_kernels
 from numba import int64
-for name in ("claim", "publish", "peek", "release", "push", "pop", "must_ring"):
+for name in ("claim", "publish", "peek", "release", "push", "pop", "wake"):
     fn = getattr(ring_kernels, name)
     fn.compile((int64,) * fn.py_func.__code__.co_argcount)
     print("KERNEL", name)
     print(next(iter(fn.inspect_asm().values())))
-idle.announce.compile((int64[::1],))
+idle.announce.compile((int64[::1], int64))
 print("KERNEL announce")
 print("\\tmfence" if "fence seq_cst" in next(iter(idle.announce.inspect_llvm().values())) else "")
 """
@@ -137,7 +137,7 @@ def test_the_fast_path_holds_no_locked_instruction(tmp_path: Path) -> None:
     assert len(listings) == 8
     # (`announce` is judged before code generation: its array argument is counted by locked instructions.)
     # Both sides of a sleep need the fence: without either one a wake-up is lost once in a blue moon.
-    assert [name for name, listing in listings.items() if locked.search(listing)] == ["must_ring", "announce"]
+    assert [name for name, listing in listings.items() if locked.search(listing)] == ["wake", "announce"]
 
 
 @compiled_only

@@ -2,6 +2,7 @@
 
 import os
 import select
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ringbuf import Consumer, Doorbell, Idle, Producer, Segment, Strategy
-from ringbuf.idle import any_ready, resolve
+from ringbuf import Consumer, Doorbell, Idle, Producer, Segment, Strategy, layout
+from ringbuf.idle import NS_PER_S, YIELDS_MAX, any_ready, resolve
+from ringbuf.syscalls import can_wait_on_words
 from tests.ringbuf.memory import RECORD, rows
 
 LONG_S = 30.0
@@ -22,10 +24,13 @@ class Wired:
 
     def __init__(self, path: Path) -> None:
         self.bell = Doorbell.create(path)
-        rings = [Segment.local(RECORD, 8) for _ in range(2)]
-        self.producers = [Producer(ring, self.bell) for ring in rings]
-        self.consumers = [Consumer(ring) for ring in rings]
+        self.rings = [Segment.local(RECORD, 8) for _ in range(2)]
+        self.producers = [Producer(ring, self.bell) for ring in self.rings]
+        self.consumers = [Consumer(ring) for ring in self.rings]
         self.bell.drain()
+
+    def parked(self, which: int) -> int:
+        return int(self.rings[which].words[layout.AT_PARKED // 8])
 
     def idle(self, strategy: str) -> Idle:
         return Idle(strategy, self.consumers, self.bell)
@@ -40,7 +45,7 @@ def wired(tmp_path: Path) -> Iterator[Wired]:
 
 @pytest.mark.parametrize(
     ("cores", "spinners", "expected"),
-    [(2, 5, "park"), (5, 5, "park"), (6, 5, "spin"), (2, 1, "spin"), (1, 1, "park")],
+    [(2, 5, "yield"), (5, 5, "yield"), (6, 5, "spin"), (2, 1, "spin"), (1, 1, "yield")],
 )
 def test_auto_spins_only_with_a_core_to_spare(cores: int, spinners: int, expected: str) -> None:
     assert resolve("auto", cores, spinners) == expected
@@ -57,27 +62,72 @@ def test_unknown_and_unresolved_strategies_are_refused(wired: Wired) -> None:
     with pytest.raises(ValueError, match="resolve"):
         wired.idle("auto")
     with pytest.raises(ValueError, match="doorbell"):
-        Idle("park", wired.consumers, None)
+        Idle("park", [], None)
     with pytest.raises(ValueError, match="doorbell"):
         Idle("spin", wired.consumers, None).fileno()
 
 
-@pytest.mark.parametrize("strategy", ["spin", "yield", "park"])
+@pytest.fixture(params=["spin", "yield", "park", "park on the bell"])
+def idle(wired: Wired, request: pytest.FixtureRequest) -> Idle:
+    made = wired.idle(request.param.split()[0])
+    made.on_words = made.on_words and "bell" not in request.param
+    return made
+
+
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_record_on_any_input_ends_the_wait_at_once(wired: Wired, strategy: str, which: int) -> None:
-    idle = wired.idle(strategy)
+def test_a_record_on_any_input_ends_the_wait_at_once(wired: Wired, idle: Idle, which: int) -> None:
     wired.producers[which].push(rows(1.0))
     started_s = time.monotonic()
     assert idle.wait(LONG_S)
     assert time.monotonic() - started_s < LONG_S / 2
 
 
-@pytest.mark.parametrize("strategy", ["spin", "yield", "park"])
-def test_without_a_record_the_time_runs_out(wired: Wired, strategy: str) -> None:
-    idle = wired.idle(strategy)
+def test_without_a_record_the_time_runs_out(idle: Idle) -> None:
     started_s = time.monotonic()
     assert not idle.wait(SHORT_S)
     assert time.monotonic() - started_s >= SHORT_S * 0.9
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_sleeper_wakes_when_a_record_comes(wired: Wired, idle: Idle, which: int) -> None:
+    ended: list[tuple[bool, float]] = []
+    started_s = time.monotonic()
+
+    def sleep() -> None:
+        ended.append((idle.wait(LONG_S), time.monotonic()))
+
+    sleeper = threading.Thread(target=sleep)
+    sleeper.start()
+    while idle.strategy != "spin" and wired.parked(which) == layout.AWAKE:
+        assert time.monotonic() - started_s < LONG_S / 2
+    wired.producers[which].push(rows(1.0))
+    sleeper.join()
+    assert ended[0][0]
+    assert ended[0][1] - started_s < LONG_S / 2
+    assert wired.parked(which) == layout.AWAKE
+
+
+def test_a_sleeper_says_on_what_it_sleeps(wired: Wired) -> None:
+    on_words, on_bell = wired.idle("park"), wired.idle("park")
+    assert on_words.on_words == can_wait_on_words()
+    assert on_bell.park()
+    assert wired.parked(0) == layout.PARKED_ON_BELL
+    on_bell.unpark()
+    assert wired.parked(0) == layout.AWAKE
+
+
+def test_yielding_is_for_busy_rings_only(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = wired.idle("yield")
+    stayed: list[int] = []
+    monkeypatch.setattr(idle, "_stay", lambda bases, rounds: stayed.append(rounds))
+    assert not idle.wait(0.0)
+    assert stayed == []  # nothing ever came: park at once
+    wired.producers[0].push(rows(1.0))
+    assert idle.wait(LONG_S)
+    wired.consumers[0].release(1)
+    idle._last_ns = time.monotonic_ns() + NS_PER_S  # as if a record had just been there
+    assert not idle.wait(0.0)
+    assert stayed == [YIELDS_MAX]
 
 
 def test_a_parked_stage_is_woken_through_its_descriptor(wired: Wired) -> None:

@@ -30,7 +30,7 @@ def test_every_word_has_its_own_place_in_the_header() -> None:
     places = [value for name, value in vars(layout).items() if name.startswith("AT_")]
     assert len(set(places)) == len(places)
     assert all(at % layout.WORD_BYTES == 0 and at < layout.HEADER_BYTES for at in places)
-    assert len({at // 128 for at in (layout.AT_HEAD, layout.AT_CLAIMED)}) == 1  # one writer, one line
+    assert len({at // 128 for at in (layout.AT_WRITE_INDEX, layout.AT_CLAIMED)}) == 1  # one writer, one line
 
 
 @pytest.mark.parametrize(

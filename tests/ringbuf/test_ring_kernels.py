@@ -7,7 +7,6 @@ from ringbuf import Segment, layout
 from ringbuf.atomics import address_of
 from ringbuf.ring_kernels import (
     claim,
-    must_ring,
     observe,
     peek,
     pop,
@@ -16,20 +15,21 @@ from ringbuf.ring_kernels import (
     recover_consumer,
     recover_producer,
     release,
+    wake,
 )
-from tests.ringbuf.memory import RECORD, rows
+from tests.ringbuf.memory import PROTOCOLS, RECORD, local_ring, rows
 
 
-@pytest.fixture
-def ring() -> Segment:
-    return Segment.local(RECORD, 8)
+@pytest.fixture(params=PROTOCOLS, ids=["by sequence", "by head"])
+def ring(request: pytest.FixtureRequest) -> Segment:
+    return local_ring(8, request.param)
 
 
 def word(ring: Segment, at: int) -> int:
     return int(ring.words[at // 8])
 
 
-def test_the_sequence_word_commits_and_nothing_else(ring: Segment) -> None:
+def test_only_publish_commits(ring: Segment) -> None:
     assert claim(ring.base, 3) == (0, 3)
     ring.slots["px"][:3] = 1.5
     assert peek(ring.base, 8) == (0, 0)
@@ -92,14 +92,27 @@ def test_push_and_pop_go_around_the_end(ring: Segment) -> None:
 
 
 def test_a_sleeper_is_announced_once(ring: Segment) -> None:
-    assert not must_ring(ring.base)
-    ring.words[layout.AT_PARKED // 8] = 1
-    assert must_ring(ring.base)
-    assert not must_ring(ring.base)
+    assert not wake(ring.base)
+    ring.words[layout.AT_PARKED // 8] = layout.PARKED_ON_BELL
+    assert wake(ring.base)
+    assert not wake(ring.base)
+    ring.words[layout.AT_PARKED // 8] = layout.PARKED_ON_WORD
+    assert not wake(ring.base)  # woken already
+    assert word(ring, layout.AT_PARKED) == layout.AWAKE
 
 
-def test_a_successor_adopts_what_was_committed_but_not_counted(ring: Segment) -> None:
+def test_large_records_are_committed_by_head_and_small_ones_by_sequence() -> None:
+    found = {}
+    for record_bytes in (64, 128, 192, 1024):
+        dtype = np.dtype([("seq", "i8"), ("words", "i8", (record_bytes // 8 - 1,))])
+        found[record_bytes] = word(Segment.local(dtype, 8), layout.AT_COMMIT)
+    by_sequence, by_head = PROTOCOLS
+    assert found == {64: by_sequence, 128: by_sequence, 192: by_head, 1024: by_head}
+
+
+def test_a_successor_adopts_by_sequence_what_was_committed_but_not_counted() -> None:
     # Killed after two of three sequence words, before its cursor moved.
+    ring = local_ring(8, layout.COMMIT_BY_SEQUENCE)
     claim(ring.base, 3)
     ring.slots["seq"][:2] = (1, 2)
     assert recover_producer(ring.base) == 2
@@ -107,6 +120,19 @@ def test_a_successor_adopts_what_was_committed_but_not_counted(ring: Segment) ->
     assert claim(ring.base, 1) == (2, 1)
     publish(ring.base, 1)
     assert ring.slots["seq"].tolist()[:3] == [1, 2, 3]
+
+
+def test_a_successor_adopts_by_head_what_was_published_and_no_more() -> None:
+    # The first predecessor was killed after `HEAD`, before its cursor moved; the second before `HEAD`.
+    ring = local_ring(8, layout.COMMIT_BY_HEAD)
+    claim(ring.base, 2)
+    ring.slots["seq"][:2] = (1, 2)
+    ring.words[layout.AT_HEAD // 8] = 2
+    assert recover_producer(ring.base) == 2
+    claim(ring.base, 1)
+    ring.slots["seq"][2] = 3
+    assert recover_producer(ring.base) == 2
+    assert peek(ring.base, 8) == (0, 2)
 
 
 def test_a_successor_is_not_fooled_by_the_last_lap(ring: Segment) -> None:

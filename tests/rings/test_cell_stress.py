@@ -11,7 +11,7 @@ from ringbuf import CellReader, Segment
 from ringbuf.cell import cell_read
 from ringbuf.jit import kernel
 from ringbuf.layout import CELL_SLOTS, KIND_CELL
-from tests.rings.traffic import PRIME, until
+from tests.rings.traffic import PRIME, record, until
 
 FRESH_WANTED = 200_000  # reads that found a value newer than the last: those that can meet the writer
 DEADLINE_S = 30.0
@@ -38,7 +38,7 @@ def read_and_check(base: int, seen: int, words: np.ndarray, reads: int) -> tuple
 def test_no_read_is_torn_or_goes_back(
     create: Callable[..., Segment], peer: Callable[..., subprocess.Popen], record_bytes: int
 ) -> None:
-    dtype = np.dtype([("seq", "i8"), ("words", "i8", (record_bytes // 8 - 1,))])
+    dtype = record(record_bytes)
     segment = create(CELL_SLOTS, dtype, KIND_CELL)
     writer = peer("cell-writer", segment.name, record_bytes)
     reader, out = CellReader(segment), np.zeros(1, dtype)

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from ringbuf import Consumer, Producer, Segment
 from ringbuf.layout import KIND_COUNTERS
@@ -12,38 +13,45 @@ from tests.rings.traffic import (
     DUPLICATES,
     ERRORS,
     LAST,
+    RECORD_BYTES,
     STATE_WORDS,
     consume,
     new_state,
     produce,
+    record,
     until,
 )
 
-KILLS = 50
+LONG = pytest.param(1_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])
 
 
-def test_writers_killed_fifty_times_leave_no_torn_or_missing_record(
-    create: Callable[..., Segment], peer: Callable[..., subprocess.Popen]
+@pytest.mark.parametrize("record_bytes", RECORD_BYTES)
+@pytest.mark.parametrize("kills", [100, LONG])
+def test_killed_writers_leave_no_torn_or_missing_record(
+    create: Callable[..., Segment], peer: Callable[..., subprocess.Popen], kills: int, record_bytes: int
 ) -> None:
-    ring = create(64)
+    ring = create(64, record(record_bytes))
     consumer, state = Consumer(ring), new_state(3)
-    killer = peer("killed-producers", ring.name, KILLS)
+    killer = peer("killed-producers", ring.name, record_bytes, kills)
     while killer.poll() is None:
         consume(consumer.base, state, 1 << 60, 16)
     head = int(killer.communicate()[0])
     until(lambda: consume(consumer.base, state, head, 16))
     assert state[ERRORS] == 0
     assert state[DONE] == consumer.tail == head
-    assert ring.producer.generation == KILLS + 1
-    assert head > KILLS * 64
+    assert ring.producer.generation == kills + 1
+    assert head > kills * 64
 
 
-def test_readers_killed_fifty_times_see_every_record_and_know_the_repeated_ones(
-    create: Callable[..., Segment], peer: Callable[..., subprocess.Popen]
+@pytest.mark.parametrize("record_bytes", RECORD_BYTES)
+@pytest.mark.parametrize("kills", [100, LONG])
+def test_killed_readers_see_every_record_and_know_the_repeated_ones(
+    create: Callable[..., Segment], peer: Callable[..., subprocess.Popen], kills: int, record_bytes: int
 ) -> None:
-    ring, counters = create(64), create(STATE_WORDS, np.dtype(np.int64), KIND_COUNTERS)
-    producer, state, row = Producer(ring), new_state(4), np.zeros(8, np.int64)
-    killer = peer("killed-consumers", ring.name, counters.name, KILLS)
+    ring = create(64, record(record_bytes))
+    counters = create(STATE_WORDS, np.dtype(np.int64), KIND_COUNTERS)
+    producer, state, row = Producer(ring), new_state(4), np.zeros(record_bytes // 8, np.int64)
+    killer = peer("killed-consumers", ring.name, record_bytes, counters.name, kills)
     while killer.poll() is None:
         produce(producer.base, state, 1 << 60, 16, row)
     assert killer.communicate()[0] == "done\n"
@@ -51,6 +59,6 @@ def test_readers_killed_fifty_times_see_every_record_and_know_the_repeated_ones(
     repeated = consumer.peek(64)
     assert repeated["seq"][0] == consumer.tail + 1 <= seen[LAST] + 1
     assert seen[ERRORS] == 0
-    assert seen[LAST] > KILLS * 64
-    assert seen[DUPLICATES] > 0  # fifty kills within batches of up to 64 cannot all miss
-    assert ring.consumer.generation == KILLS + 1
+    assert seen[LAST] > kills * 64
+    assert seen[DUPLICATES] > 0  # so many kills within batches of up to 64 cannot all miss
+    assert ring.consumer.generation == kills + 1

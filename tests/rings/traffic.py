@@ -9,18 +9,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from ringbuf import CellWriter, Consumer, Doorbell, Idle, Producer, Segment
-from ringbuf.atomics import address_of, load_relaxed_i64, pause, store_relaxed_i64
+from ringbuf.atomics import address_of, load_constant_i64, load_relaxed_i64, pause, store_relaxed_i64
 from ringbuf.cell import cell_write
 from ringbuf.jit import kernel
-from ringbuf.layout import AT_CLAIMED, AT_SLOT_COUNT, HEADER_BYTES, KIND_CELL, KIND_COUNTERS
-from ringbuf.ring_kernels import claim, observe, peek, publish, push_words, release, slot_address
+from ringbuf.layout import AT_CLAIMED, AT_SLOT_COUNT, AT_STRIDE, HEADER_BYTES, KIND_CELL, KIND_COUNTERS
+from ringbuf.ring_kernels import claim, observe, peek, publish, push, release, slot_address
 
-RECORD = np.dtype([("seq", "i8"), ("words", "i8", (7,))])
-WORDS = 8
+RECORD_BYTES = (64, 256)  # one size of each commit protocol
 PRIME = 1_000_003
 IDLE_ROUNDS = 2_000  # fruitless looks before a kernel returns, so that Python can yield the core
 
@@ -29,6 +29,14 @@ DONE, RANDOM, ERRORS, DUPLICATES, LAST = 0, 1, 2, 3, 4
 STATE_WORDS = 8
 
 READY = b"\0"
+
+
+def record(record_bytes: int = 64) -> np.dtype:
+    """A record of so many bytes."""
+    return np.dtype([("seq", "i8"), ("words", "i8", (record_bytes // 8 - 1,))])
+
+
+RECORD = record()
 
 
 @kernel
@@ -51,15 +59,21 @@ def stall(state: np.ndarray) -> None:
 
 
 @kernel
-def write_body(address: int, number: int) -> None:
-    for word in range(1, WORDS):
+def words_of(base: int) -> int:
+    """Words of a record of this ring."""
+    return load_constant_i64(base + AT_STRIDE) // 8
+
+
+@kernel
+def write_body(address: int, number: int, words: int) -> None:
+    for word in range(1, words):
         store_relaxed_i64(address + 8 * word, number * PRIME + word)
 
 
 @kernel
-def body_is_whole(address: int, number: int) -> bool:
+def body_is_whole(address: int, number: int, words: int) -> bool:
     wrong = 0
-    for word in range(1, WORDS):
+    for word in range(1, words):
         wrong += load_relaxed_i64(address + 8 * word) != number * PRIME + word
     return wrong == 0
 
@@ -71,13 +85,13 @@ def produce(base: int, state: np.ndarray, last: int, batch_max: int, row: np.nda
     while state[DONE] < last and fruitless < IDLE_ROUNDS:
         wanted = min(1 + next_random(state) % batch_max, last - state[DONE])
         if next_random(state) % 4 == 0:
-            for word in range(1, WORDS):
+            for word in range(1, len(row)):
                 row[word] = (state[DONE] + 1) * PRIME + word
-            count = push_words(base, row)
+            count = push(base, address_of(row), 1)
         else:
             _, count = claim(base, wanted)
             for i in range(count):
-                write_body(slot_address(base, state[DONE] + i), state[DONE] + 1 + i)
+                write_body(slot_address(base, state[DONE] + i), state[DONE] + 1 + i, len(row))
             publish(base, count)
         state[DONE] += count
         fruitless = 0 if count else fruitless + 1
@@ -100,7 +114,7 @@ def consume(base: int, state: np.ndarray, last: int, batch_max: int) -> bool:
         for i in range(count):
             number = state[DONE] + 1 + i
             address = slot_address(base, number - 1)
-            if load_relaxed_i64(address) != number or not body_is_whole(address, number):
+            if load_relaxed_i64(address) != number or not body_is_whole(address, number, words_of(base)):
                 state[ERRORS] += 1
         release(base, count)
         state[DONE] += count
@@ -121,7 +135,7 @@ def observe_oldest(base: int, state: np.ndarray, last: int, row: np.ndarray) -> 
         oldest = load_relaxed_i64(base + AT_CLAIMED) - load_relaxed_i64(base + AT_SLOT_COUNT)
         if oldest >= 0:
             seen, missed, _ = observe(base, oldest, target, 1)
-            if seen and not body_is_whole(target, row[0]):
+            if seen and not body_is_whole(target, row[0], len(row)):
                 state[ERRORS] += 1
             state[DUPLICATES] += seen
             state[LAST] += missed
@@ -136,9 +150,9 @@ def consume_once_more(base: int, state: np.ndarray, last: int, batch_max: int) -
         first, count = peek(base, 1 + next_random(state) % batch_max)
         fruitless += 1
         for i in range(count):
-            address = base + HEADER_BYTES + (first + i) * 8 * WORDS
+            address = base + HEADER_BYTES + (first + i) * 8 * words_of(base)
             seq = load_relaxed_i64(address)
-            if not body_is_whole(address, seq) or seq > state[LAST] + 1:
+            if not body_is_whole(address, seq, words_of(base)) or seq > state[LAST] + 1:
                 state[ERRORS] += 1
             elif seq <= state[LAST]:
                 state[DUPLICATES] += 1
@@ -165,40 +179,43 @@ def until(step: Callable[[], bool], timeout_s: float = 60.0) -> None:
         os.sched_yield()
 
 
-def run_producer(plan: str) -> None:
-    """Write through one ring after the other: `plan` is name:count:batch:seed,…"""
+def run_producer(plan: str, timeout_s: str) -> None:
+    """Write through one ring after the other: `plan` is name:bytes:count:batch:seed,…"""
     for part in plan.split(","):
-        name, count, batch, seed = part.split(":")
-        producer = Producer(Segment.attach(name, RECORD))
-        base, state, row = producer.base, new_state(int(seed)), np.zeros(WORDS, np.int64)
-        until(lambda: produce(base, state, int(count), int(batch), row))  # noqa: B023  (called at once)
+        name, record_bytes, count, batch, seed = part.split(":")
+        producer = Producer(Segment.attach(name, record(int(record_bytes))))
+        base, state, row = producer.base, new_state(int(seed)), np.zeros(int(record_bytes) // 8, np.int64)
+        step = partial(produce, base, state, int(count), int(batch), row)
+        until(step, float(timeout_s))
 
 
-def run_killed_producers(name: str, kills: str) -> None:
+def run_killed_producers(name: str, record_bytes: str, kills: str) -> None:
     """Start a writer, kill it at a random moment, again and again; let the last one finish the lap."""
-    rehearsal = Producer(Segment.local(RECORD, 8))  # compiles before anybody is killed
-    produce(rehearsal.base, new_state(1), 1, 1, np.zeros(WORDS, np.int64))
+    dtype = record(int(record_bytes))
+    row = np.zeros(dtype.itemsize // 8, np.int64)
+    rehearsal = Producer(Segment.local(dtype, 8))  # compiles before anybody is killed
+    produce(rehearsal.base, new_state(1), 1, 1, row)
 
     def work(round_number: int, tell: int) -> None:
-        producer = Producer(Segment.attach(name, RECORD))
+        producer = Producer(Segment.attach(name, dtype))
         state = new_state(round_number, producer.head)
-        row = np.zeros(WORDS, np.int64)
         os.write(tell, READY)
         while True:
             produce(producer.base, state, 1 << 60, 64, row)
 
     _kill_repeatedly(work, int(kills), random.Random(5))
-    print(Producer(Segment.attach(name, RECORD)).head, flush=True)
+    print(Producer(Segment.attach(name, dtype)).head, flush=True)
 
 
-def run_killed_consumers(name: str, state_name: str, kills: str) -> None:
+def run_killed_consumers(name: str, record_bytes: str, state_name: str, kills: str) -> None:
     """Start a reader, kill it at a random moment, again and again; its state lies in counters."""
+    dtype = record(int(record_bytes))
     counters = Segment.attach(state_name, np.dtype(np.int64), KIND_COUNTERS).slots
-    rehearsal = Consumer(Segment.local(RECORD, 8))
+    rehearsal = Consumer(Segment.local(dtype, 8))
     consume_once_more(rehearsal.base, new_state(1), 1, 1)
 
     def work(round_number: int, tell: int) -> None:
-        consumer = Consumer(Segment.attach(name, RECORD))
+        consumer = Consumer(Segment.attach(name, dtype))
         counters[RANDOM] = round_number * 2 + 1
         os.write(tell, READY)
         while True:
@@ -238,8 +255,7 @@ def write_cells(base: int, words: np.ndarray, version: int, count: int) -> int:
 
 def run_cell_writer(name: str, record_bytes: str) -> None:
     """Overwrite a cell as fast as the machine can until asked to stop."""
-    dtype = np.dtype([("seq", "i8"), ("words", "i8", (int(record_bytes) // 8 - 1,))])
-    segment = Segment.attach(name, dtype, KIND_CELL)
+    segment = Segment.attach(name, record(int(record_bytes)), KIND_CELL)
     CellWriter(segment)
     words, version = np.zeros(int(record_bytes) // 8, np.int64), 0
     while not segment.stop_requested:
@@ -247,12 +263,13 @@ def run_cell_writer(name: str, record_bytes: str) -> None:
     print(version, flush=True)
 
 
-def run_echo(there: str, back: str, bell: str, peer_bell: str, rounds: str) -> None:
-    """Answer each record with one, sleeping in between."""
+def run_echo(there: str, back: str, bell: str, peer_bell: str, rounds: str, on: str) -> None:
+    """Answer each record with one, sleeping in between on the words of the rings or on the bell."""
     own = Doorbell.open(bell)
     consumer = Consumer(Segment.attach(there, RECORD))
     producer = Producer(Segment.attach(back, RECORD), Doorbell.open(peer_bell))
     idle, row = Idle("park", [consumer], own), np.zeros(1, RECORD)
+    idle.on_words = on == "words"
     for _ in range(int(rounds)):
         while len(consumer.peek(1)) == 0:
             idle.wait(10.0)
