@@ -123,6 +123,7 @@ __all__ = [
     "JIT_ENABLED",
     "KEPT_CACHES",
     "WarmReport",
+    "brief_kernel",
     "cache_root",
     "entry",
     "example",
@@ -137,7 +138,7 @@ _examples: dict[str, list[tuple[Any, Factory]]] = {}
 
 
 def kernel(fn: Callable[P, R]) -> Callable[P, R]:
-    """Compile a module-level function; the only numba decorator of the project.
+    """Compile a module-level function that lets other threads run meanwhile when Python calls it.
 
     Parameters
     ----------
@@ -154,13 +155,25 @@ def kernel(fn: Callable[P, R]) -> Callable[P, R]:
     TypeError
         If `fn` is defined inside another function.
     """
+    return _compiled(fn, nogil=True)
+
+
+def brief_kernel(fn: Callable[P, R]) -> Callable[P, R]:
+    """`kernel` for what takes less time than giving the interpreter lock away and getting it back (50 ns).
+
+    Not only dear: each release is an opening for another thread, which may keep the lock for milliseconds.
+    """
+    return _compiled(fn, nogil=False)
+
+
+def _compiled(fn: Callable[P, R], nogil: bool) -> Callable[P, R]:
     if "<locals>" in fn.__qualname__:
         raise TypeError(
             f"kernel {fn.__module__}.{fn.__qualname__} is defined inside a function: "
             "move it to module level, a closure never hits the disk cache"
         )
     cached = fn.__module__.partition(".")[0] in HASHED_PACKAGES
-    compiled: Callable[P, R] = numba.njit(nogil=True, cache=cached)(fn)
+    compiled: Callable[P, R] = numba.njit(nogil=nogil, cache=cached)(fn)
     _kernels[_name(fn)] = compiled
     return compiled
 

@@ -33,7 +33,7 @@ from ringbuf.atomics import (
     store_relaxed_i64,
     store_release_i64,
 )
-from ringbuf.jit import example, kernel
+from ringbuf.jit import brief_kernel, example, kernel
 from ringbuf.layout import (
     AT_CACHED_HEAD,
     AT_CACHED_TAIL,
@@ -70,7 +70,7 @@ def slot_address(base: int, index: int) -> int:
     return base + HEADER_BYTES + (index & mask) * load_constant_i64(base + AT_STRIDE)
 
 
-@kernel
+@brief_kernel
 def claim(base: int, count: int) -> tuple[int, int]:
     """Reserve up to `count` slots that lie side by side.
 
@@ -153,14 +153,19 @@ def push(base: int, source: int, count: int) -> int:
     return count
 
 
-@kernel
+@brief_kernel
 def push_rows(base: int, rows: np.ndarray) -> tuple[int, bool]:
-    """`push` and `wake` for callers from Python, who hold records of the ring's own dtype, contiguous."""
+    """`push` and `wake` for callers from Python, who hold records of the ring's own dtype.
+
+    Returns how many were accepted, or -1 if the rows are not contiguous, and whether to ring the doorbell.
+    """
+    if len(rows) > 1 and rows.strides[0] != rows.itemsize:
+        return -1, False
     accepted = push(base, address_of(rows), len(rows))
     return accepted, accepted > 0 and wake(base)
 
 
-@kernel
+@brief_kernel
 def publish_rows(base: int, count: int) -> tuple[bool, bool]:
     """`publish` and `wake` for callers from Python."""
     published = publish(base, count)
@@ -196,7 +201,7 @@ def wake_anyhow(base: int) -> None:
     wake_word(base + AT_PARKED)
 
 
-@kernel
+@brief_kernel
 def peek(base: int, limit: int) -> tuple[int, int]:
     """Find committed records that lie side by side.
 
@@ -221,7 +226,7 @@ def peek(base: int, limit: int) -> tuple[int, int]:
     return first, count
 
 
-@kernel
+@brief_kernel
 def release(base: int, count: int) -> bool:
     """Give `count` records back to the writer; False if so many are not there."""
     read_index = load_relaxed_i64(base + AT_READ_INDEX)
@@ -252,6 +257,14 @@ def pop(base: int, target: int, limit: int) -> int:
         target += stride
     _give_back(base, end)
     return count
+
+
+@brief_kernel
+def pop_rows(base: int, rows: np.ndarray) -> int:
+    """`pop` for callers from Python, as many records as `rows` has room for; -1 if it is not contiguous."""
+    if len(rows) > 1 and rows.strides[0] != rows.itemsize:
+        return -1
+    return pop(base, address_of(rows), len(rows))
 
 
 @kernel

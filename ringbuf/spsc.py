@@ -22,6 +22,7 @@ from ringbuf.ring_kernels import (
     claim,
     observe_words,
     peek,
+    pop_rows,
     publish_rows,
     push_rows,
     recover_consumer,
@@ -113,9 +114,9 @@ class Producer:
         dtype = rows.dtype
         if dtype is not self._dtype and dtype != self._dtype:
             raise ValueError(f"{self._hold.name}: push of {dtype}, the ring holds {self._dtype}")
-        if not rows.flags.c_contiguous:
-            raise ValueError(f"{self._hold.name}: push of rows that are not contiguous; copy them first")
         accepted, must_ring = self._push(self.base, rows)
+        if accepted < 0:
+            raise ValueError(f"{self._hold.name}: push of rows that are not contiguous; copy them first")
         if must_ring and self._doorbell is not None:
             self._doorbell.ring()
         return accepted
@@ -169,6 +170,9 @@ class Consumer:
         self._hold = _Hold(segment)
         self._slots = segment.slots
         self.base = segment.base
+        self._none = segment.slots[:0]
+        self._dtype = segment.dtype
+        self._pop = entry(pop_rows, 0, np.zeros(1, segment.dtype))
         self._peek = entry(peek, 0, 1)
         self._release = entry(release, 0, 1)
         recover_consumer(self.base)
@@ -188,6 +192,8 @@ class Consumer:
             is there.
         """
         first, count = self._peek(self.base, limit)
+        if count == 0:
+            return self._none
         return self._slots[first : first + count]
 
     def release(self, count: int) -> None:
@@ -200,6 +206,27 @@ class Consumer:
         """
         if not self._release(self.base, count):
             raise ValueError(f"{self._hold.name}: release({count}), but fewer are there; see peek")
+
+    def pop(self, rows: np.ndarray) -> int:
+        """Copy records out and give them back at once: the writer has its slots before they are worked on.
+
+        Parameters
+        ----------
+        rows : np.ndarray
+            (n,) contiguous records of the ring's dtype, n >= 0; overwritten from the first on, with `seq`.
+
+        Returns
+        -------
+        int
+            How many there were, at most n. Who is killed before they are worked on does not see them again.
+        """
+        dtype = rows.dtype
+        if dtype is not self._dtype and dtype != self._dtype:
+            raise ValueError(f"{self._hold.name}: pop into {dtype}, the ring holds {self._dtype}")
+        count = self._pop(self.base, rows)
+        if count < 0:
+            raise ValueError(f"{self._hold.name}: pop into rows that are not contiguous")
+        return count
 
     @property
     def backlog(self) -> int:

@@ -13,7 +13,7 @@ from loguru import logger
 
 from mmpipe.clock import Clock
 from mmpipe.enums import Counter, Reason, StageId
-from mmpipe.records import HEARTBEAT, LEASE
+from mmpipe.records import HEARTBEAT, LEASE, REPORT
 from mmpipe.risk.daemon import RiskDaemon
 from mmpipe.venue.port import OrderPort
 from stages import topology
@@ -44,6 +44,7 @@ class RiskStage:
         self._daemon.kill(self._switch.latched_reason)
         self._port = port or order_port(context, StageId.RISK, clock, self._wake)
         self._reports = ports.inputs["report_risk"]
+        self._report_rows = np.zeros(REPORTS_PER_POLL, REPORT)
         self._commands = Outbox(ports.outputs["command"])
         self._beats = np.zeros(len(StageId), HEARTBEAT)
         self._lease_row = np.zeros(1, LEASE)
@@ -66,11 +67,11 @@ class RiskStage:
         answers = self._port.answers()
         if len(answers):
             self._daemon.on_answers(answers, now_ns)
-        reports = self._reports.peek(REPORTS_PER_POLL)
+        # Copied out: risk answers to its own venue session, and must not hold up who fills this ring.
+        reports = self._report_rows[: self._reports.pop(self._report_rows)]
         if len(reports):
             self._wait.record(now_ns - int(reports["ts_ns"][0]))
             self._daemon.on_reports(reports, now_ns)
-            self._reports.release(len(reports))
         for stage in WATCHED:
             self._ports.cells_in[topology.heartbeat_of(stage)][0].read(self._beats[stage : stage + 1])
         self._daemon.on_heartbeats(self._beats, now_ns)

@@ -86,6 +86,23 @@ def test_misuse_is_refused_by_name() -> None:
         Observer(Segment.local(RECORD, 4, KIND_CELL))
 
 
+def test_pop_copies_out_and_gives_back() -> None:
+    producer, consumer = ends(4)
+    taken = np.zeros(3, RECORD)
+    assert consumer.pop(taken) == 0
+    for start in range(0, 40, 4):
+        producer.push(rows(*range(start, start + 4)))
+        assert consumer.pop(taken) == 3
+        assert taken["px"].tolist() == [start, start + 1, start + 2]
+        assert consumer.pop(taken) == 1
+        assert taken["px"][0] == start + 3
+        assert taken["seq"][0] == start + 4
+    with pytest.raises(ValueError, match="the ring holds"):
+        consumer.pop(np.zeros(1, np.int64))
+    with pytest.raises(ValueError, match="contiguous"):
+        consumer.pop(np.zeros(6, RECORD)[::2])
+
+
 def test_each_end_resumes_where_it_was() -> None:
     ring = Segment.local(RECORD, 8)
     Producer(ring).push(rows(1.0, 2.0, 3.0))
