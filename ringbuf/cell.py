@@ -17,12 +17,13 @@ from ringbuf.atomics import (
     fence_acquire,
     fence_release,
     load_acquire_i64,
+    load_constant_i64,
     load_relaxed_i64,
     store_relaxed_i64,
     store_release_i64,
 )
 from ringbuf.errors import CellBusy
-from ringbuf.jit import example, kernel
+from ringbuf.jit import brief_kernel, entry, example, kernel
 from ringbuf.layout import AT_HEAD, AT_STRIDE, CELL_SLOTS, HEADER_BYTES, WORD_BYTES
 from ringbuf.segment import Segment
 
@@ -45,6 +46,7 @@ class CellWriter:
         self._words = segment.words  # keeps the memory mapped
         self._base = segment.base
         self._dtype = segment.dtype
+        self._write = entry(cell_write, 0, np.zeros(1, segment.dtype))
         recover_writer(self._base)
 
     def write(self, row: np.ndarray) -> int:
@@ -60,7 +62,8 @@ class CellWriter:
         int
             The version, counted from 1; readers see it as `seq`.
         """
-        return cell_write(self._base, _row_words(row, self._dtype))
+        _check_row(row, self._dtype)
+        return self._write(self._base, row)
 
 
 class CellReader:
@@ -83,6 +86,7 @@ class CellReader:
         self._words = segment.words  # keeps the memory mapped
         self._base = segment.base
         self._dtype = segment.dtype
+        self._read = entry(cell_read, 0, 0, np.zeros(1, segment.dtype))
         self.sequence = 0
 
     def read(self, out_row: np.ndarray) -> bool:
@@ -103,42 +107,43 @@ class CellReader:
         CellBusy
             If the writer overtook every attempt.
         """
-        sequence = cell_read(self._base, self.sequence, _row_words(out_row, self._dtype))
+        _check_row(out_row, self._dtype)
+        sequence = self._read(self._base, self.sequence, out_row)
         if sequence == BUSY:
             raise CellBusy(self._name)
         self.sequence = max(self.sequence, sequence)
         return sequence > 0
 
 
-@kernel
-def cell_write(base: int, words: np.ndarray) -> int:
+@brief_kernel
+def cell_write(base: int, row: np.ndarray) -> int:
     """Publish a record.
 
     Parameters
     ----------
     base : int
         Address of a mapped cell.
-    words : np.ndarray
-        (stride / 8,) int64, the record; the first word is ignored.
+    row : np.ndarray
+        (1,) record, or its int64 words; the first word is ignored.
 
     Returns
     -------
     int
         Its version, >= 1.
     """
-    stride = load_relaxed_i64(base + AT_STRIDE)
+    stride = load_constant_i64(base + AT_STRIDE)
     version = load_relaxed_i64(base + AT_HEAD) + 1
     slot = base + HEADER_BYTES + (version % CELL_SLOTS) * stride
     store_relaxed_i64(slot, 0)
     fence_release()
-    copy_bytes(slot + WORD_BYTES, address_of(words) + WORD_BYTES, stride - WORD_BYTES)
+    copy_bytes(slot + WORD_BYTES, address_of(row) + WORD_BYTES, stride - WORD_BYTES)
     store_release_i64(slot, version)
     store_release_i64(base + AT_HEAD, version)
     return version
 
 
-@kernel
-def cell_read(base: int, seen: int, words: np.ndarray) -> int:
+@brief_kernel
+def cell_read(base: int, seen: int, row: np.ndarray) -> int:
     """Copy the latest record.
 
     Parameters
@@ -147,16 +152,16 @@ def cell_read(base: int, seen: int, words: np.ndarray) -> int:
         Address of a mapped cell.
     seen : int
         Version last seen; none older is returned.
-    words : np.ndarray
-        (stride / 8,) int64, overwritten with the record.
+    row : np.ndarray
+        (1,) record, or its int64 words; overwritten.
 
     Returns
     -------
     int
         Version >= max(seen, 1); 0 if never written; `BUSY` if every attempt met the writer.
     """
-    stride = load_relaxed_i64(base + AT_STRIDE)
-    target = address_of(words)
+    stride = load_constant_i64(base + AT_STRIDE)
+    target = address_of(row)
     for _ in range(ATTEMPTS_MAX):
         latest = load_acquire_i64(base + AT_HEAD)
         if latest == 0:
@@ -168,7 +173,7 @@ def cell_read(base: int, seen: int, words: np.ndarray) -> int:
         copy_bytes(target + WORD_BYTES, slot + WORD_BYTES, stride - WORD_BYTES)
         fence_acquire()
         if load_relaxed_i64(slot) == version:
-            words[0] = version
+            store_relaxed_i64(target, version)
             return version
     return BUSY
 
@@ -176,7 +181,7 @@ def cell_read(base: int, seen: int, words: np.ndarray) -> int:
 @kernel
 def recover_writer(base: int) -> int:
     """Adopt a version that a killed predecessor finished but did not announce; the last version."""
-    stride = load_relaxed_i64(base + AT_STRIDE)
+    stride = load_constant_i64(base + AT_STRIDE)
     latest = load_relaxed_i64(base + AT_HEAD)
     following = latest + 1
     if load_acquire_i64(base + HEADER_BYTES + (following % CELL_SLOTS) * stride) == following:
@@ -190,27 +195,9 @@ def _require_cell(segment: Segment) -> None:
         raise ValueError(f"{segment.name} is a {layout.KIND_NAMES[segment.kind]}, not a cell")
 
 
-def _row_words(row: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _check_row(row: np.ndarray, dtype: np.dtype) -> None:
     if row.shape != (1,) or (row.dtype is not dtype and row.dtype != dtype):
         raise ValueError(f"a cell takes one row of {dtype}, not {row.shape} of {row.dtype}")
-    return row.view(np.int64)
-
-
-@example(cell_write)
-def _write_example() -> tuple[object, ...]:
-    return (0, np.zeros(8, np.int64))
-
-
-@example(cell_write)
-def _write_readonly_example() -> tuple[object, ...]:
-    words = np.zeros(8, np.int64)
-    words.flags.writeable = False
-    return (0, words)
-
-
-@example(cell_read)
-def _read_example() -> tuple[object, ...]:
-    return (0, 0, np.zeros(8, np.int64))
 
 
 @example(recover_writer)

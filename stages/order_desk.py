@@ -45,6 +45,8 @@ class OrderDesk:
     def answers(self) -> np.ndarray:
         """ANSWER rows since the last call; fills among them are durable when this returns."""
         answers = self._port.answers()
+        if len(answers) == 0:
+            return answers
         told = answers[np.isin(answers["kind"], JOURNALLED)]
         if len(told):
             self._journal.append(JournalKind.ANSWER, told)

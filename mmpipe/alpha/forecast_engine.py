@@ -13,7 +13,7 @@ from mmpipe.config import AlphaConfig, Config, settings_dtype, settings_row
 from mmpipe.enums import Counter, Reason, Trigger
 from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.records import FORECAST, INSTRUMENT, PARAMS_COUNT, PREDICTION, SNAPSHOT
-from ringbuf.jit import example, kernel
+from ringbuf.jit import entry, example, kernel
 
 SNAPSHOTS_MAX: Final = 64  # per call
 
@@ -44,13 +44,22 @@ class ForecastEngine:
 
     def __init__(self, config: Config, instruments: np.ndarray) -> None:
         self._settings = settings_row(config.alpha)
-        self._max_inventory_usdc = config.execution.max_inventory_usdc
         self._instruments = instruments.copy()
         self._params: np.ndarray = np.tile(prior_values(config), (len(instruments), 1))
         self._forecasts = np.zeros(SNAPSHOTS_MAX, FORECAST)
         self._predictions = np.zeros(SNAPSHOTS_MAX, PREDICTION)
         self._prediction_count = 0
         self.counters = np.zeros(len(Counter), np.int64)
+        self._rest = (
+            self._params,
+            self._instruments,
+            self._settings,
+            config.execution.max_inventory_usdc,
+            self._forecasts,
+            self._predictions,
+            self.counters,
+        )
+        self._forecast_all = entry(forecast_all, np.zeros(0, SNAPSHOT), *self._rest)
 
     def on_snapshots(self, snapshots: np.ndarray) -> np.ndarray:
         """Judge snapshots.
@@ -66,16 +75,7 @@ class ForecastEngine:
             A view of the engine's buffer, valid until the next call; `seq` is left to the ring.
         """
         assert len(snapshots) <= SNAPSHOTS_MAX, f"at most {SNAPSHOTS_MAX} snapshots, not {len(snapshots)}"
-        self._prediction_count = forecast_all(
-            snapshots,
-            self._params,
-            self._instruments,
-            self._settings,
-            self._max_inventory_usdc,
-            self._forecasts,
-            self._predictions,
-            self.counters,
-        )
+        self._prediction_count = self._forecast_all(snapshots, *self._rest)
         return self._forecasts[: len(snapshots)]
 
     def predictions(self) -> np.ndarray:

@@ -35,6 +35,7 @@ from mmpipe.execution.upkeep import (
     live_count,
     report_positions,
     restore_intents,
+    unknown_count,
     withdraw,
 )
 from mmpipe.execution.valuation import VALUE
@@ -42,7 +43,7 @@ from mmpipe.models.parameters import take_params
 from mmpipe.records import ANSWER, BOARD, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
 from mmpipe.risk.limits import EXPOSURE
 from mmpipe.risk.seen_trades import SEEN
-from ringbuf.jit import example
+from ringbuf.jit import entry, example
 
 POSITION_INTERVAL_NS: Final = NS_PER_S
 # Risk owns the position or nobody may; any other pause leaves the exits, or it would leave us stuck.
@@ -80,7 +81,14 @@ class Executor:
         self._pause = self._reduce = Reason.NONE
         self._boards = np.zeros(len(instruments), BOARD)
         self._kept: list[np.ndarray] = []  # reports that made room for more
+        self._none = tuple(
+            rows[:0].copy() for rows in (self._out.reports, self._out.contexts, self._out.intents)
+        )
         self.counters = self._ledger.counters
+        desk = self._desk
+        self._decide = entry(decide, np.zeros(1, FORECAST), self._ledger, desk, 0, 0, 0, self._out)
+        self._keep_up = entry(keep_up, self._ledger, desk.states, desk.risk, 0, False, 0, 0, self._out)
+        self._unknown_count = entry(unknown_count, self._ledger.orders)
 
     def restore(self, entries: Iterable[np.ndarray]) -> None:
         """Fold the journal of earlier lives: INTENT and ANSWER rows, in order.
@@ -138,22 +146,15 @@ class Executor:
         if not int(row["symbol"][0]) < len(self._boards):
             self.counters[Counter.BAD_NUMBER] += 1
             return
-        decide(
-            row,
-            self._ledger,
-            self._desk,
-            int(self.block_reason(now_ns)),
-            int(self._reduce),
-            now_ns,
-            self._out,
-        )
+        block = int(self.block_reason(now_ns))
+        self._decide(row, self._ledger, self._desk, block, int(self._reduce), now_ns, self._out)
 
     def on_timer(self, now_ns: int) -> None:
         """Whatever time alone does."""
         block = self.block_reason(now_ns)
         everything = block in CANCEL_ALL_REASONS
         reason = block if everything or self._pause != Reason.NONE else Reason.NONE
-        keep_up(
+        self._keep_up(
             self._ledger, self._desk.states, self._desk.risk, int(reason), not everything, self._age_max_ns,
             now_ns, self._out,
         )  # fmt: skip
@@ -167,16 +168,21 @@ class Executor:
 
     def block_reason(self, now_ns: int) -> Reason:
         """Why nothing may be placed; NONE when it may."""
-        checks = (
-            (self._killed, Reason.KILLED),
-            (self._stopping, Reason.STOPPING),
-            (not self._ledger.session["synced"][0], Reason.NOT_RECONCILED),
-            (self._pause != Reason.NONE, self._pause),
-            (not now_ns < self._lease_ts_ns, Reason.NO_LEASE),
-            (self._full, Reason.REPORT_RING_FULL),
-            (self._unknown_count() > self._unknown_max, Reason.UNKNOWN_ORDERS),
-        )
-        return next((reason for holds, reason in checks if holds), Reason.NONE)
+        if self._killed:
+            return Reason.KILLED
+        if self._stopping:
+            return Reason.STOPPING
+        if not self._ledger.session["synced"][0]:
+            return Reason.NOT_RECONCILED
+        if self._pause != Reason.NONE:
+            return self._pause
+        if not now_ns < self._lease_ts_ns:
+            return Reason.NO_LEASE
+        if self._full:
+            return Reason.REPORT_RING_FULL
+        if self._unknown_count(self._ledger.orders) > self._unknown_max:
+            return Reason.UNKNOWN_ORDERS
+        return Reason.NONE
 
     def wants_reconciliation(self, now_ns: int) -> bool:
         """True, at the most once a second, while the last reconciliation left a position in doubt."""
@@ -235,11 +241,10 @@ class Executor:
 
     def _take(self, which: int, buffer: np.ndarray) -> np.ndarray:
         count = int(self._out.counts[which])
+        if count == 0:
+            return self._none[which]
         self._out.counts[which] = 0
         return buffer[:count].copy()
-
-    def _unknown_count(self) -> int:
-        return int((self._ledger.orders["status"] == int(OrderStatus.UNKNOWN)).sum())
 
 
 def _example_ledger() -> Ledger:
@@ -302,6 +307,11 @@ def _restore_intents_example() -> tuple[object, ...]:
 @example(withdraw)
 def _withdraw_example() -> tuple[object, ...]:
     return _example_ledger(), 1, 1, 1, new_outgoing()
+
+
+@example(unknown_count)
+def _unknown_count_example() -> tuple[object, ...]:
+    return (np.zeros(ORDER_SLOTS, ORDER),)
 
 
 @example(live_count)

@@ -95,6 +95,10 @@ def keep_up(
         session["tokens"] = refill(session["tokens"], now_ns - session["tokens_ts_ns"], risk)
     session["tokens_ts_ns"] = now_ns
     for slot in range(len(ledger.orders)):
+        order = ledger.orders[slot]
+        # Asked here: a call that hands the whole ledger over costs more than most slots deserve.
+        if not is_live(order) and (int(order["status"]) == FREE or order["drain_until_ns"] == 0):
+            continue
         _age_order(ledger, slot, states, cancel_reason, keep_exits, age_max_ns, now_ns, out)
     for symbol in range(len(states)):
         state = states[symbol]
@@ -203,14 +207,22 @@ def live_count(ledger: Ledger) -> int:
 
 
 @kernel
+def unknown_count(orders: np.ndarray) -> int:
+    """Orders of unknown outcome; `orders` is (ORDER_SLOTS,) ORDER."""
+    count = 0
+    for slot in range(len(orders)):
+        if int(orders[slot]["status"]) == UNKNOWN:
+            count += 1
+    return count
+
+
+@kernel
 def _age_order(
     ledger: Ledger, slot: int, states: np.ndarray, cancel_reason: int, keep_exits: bool, age_max_ns: int,
     now_ns: int, out: Outgoing,
 ) -> None:  # fmt: skip
     order = ledger.orders[slot]
     status = int(order["status"])
-    if status == FREE:
-        return
     patience_ns = ledger.session[0]["answer_timeout_ns"]
     since_ns = order["cancel_ts_ns"] if status == CANCELLING else order["ts_ns"]
     if (status == INTENT_STATUS or status == CANCELLING) and now_ns - since_ns > patience_ns:

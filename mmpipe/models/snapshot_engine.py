@@ -8,7 +8,7 @@ say at the touch, and models may import features but not the other way round.
     REPORT ─▶ queue rank, inventory, markouts ─┘      └─▶ shadow quotes, pending labels ─▶ LABEL
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from mmpipe.models.own_orders import join_queue, take_report
 from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.models.shadow_joins import join_all
 from mmpipe.records import EVENT, INSTRUMENT, LABEL, PARAMS_COUNT, SNAPSHOT
-from ringbuf.jit import example, kernel
+from ringbuf.jit import entry, example, kernel
 
 EVENTS_MAX: Final = 256  # per call
 LABELS_MAX: Final = 1024  # per call; what finds no room waits
@@ -83,6 +83,19 @@ class SnapshotEngine:
         self._labels = np.zeros(LABELS_MAX, LABEL)
         self._counts = np.zeros(2, np.int64)  # snapshots, labels of the last call
         self.counters = np.zeros(len(Counter), np.int64)
+        self._drain = entry(drain, *self._arguments(np.zeros(0, EVENT), 0))
+
+    def _arguments(self, events: np.ndarray, next_seq: int) -> tuple[Any, ...]:
+        return (
+            self._state,
+            self._settings,
+            events,
+            next_seq,
+            self._snapshots,
+            self._labels,
+            self._counts,
+            self.counters,
+        )
 
     def on_events(self, events: np.ndarray, next_seq: int) -> np.ndarray:
         """Take a batch of events.
@@ -101,16 +114,7 @@ class SnapshotEngine:
         """
         assert len(events) <= EVENTS_MAX, f"at most {EVENTS_MAX} events per call, not {len(events)}"
         self._counts[1] = 0
-        drain(
-            self._state,
-            self._settings,
-            events,
-            next_seq,
-            self._snapshots,
-            self._labels,
-            self._counts,
-            self.counters,
-        )
+        self._drain(*self._arguments(events, next_seq))
         return self._snapshots[: self._counts[0]]
 
     def labels(self) -> np.ndarray:
