@@ -108,7 +108,8 @@ def _processor() -> str:
 
 # numba copies the variable into its config when it is imported, and reads the environment again whenever it
 # compiles: both are set, so that it does not matter who imported numba first (a pytest plugin may have).
-_CACHE_DIR: Final = cache_root() / source_digest()
+SOURCE_DIGEST: Final = source_digest()  # of what this process imports
+_CACHE_DIR: Final = cache_root() / SOURCE_DIGEST
 os.environ["NUMBA_CACHE_DIR"] = str(_CACHE_DIR)
 
 import numba  # noqa: E402  (after the cache directory is set, which is the point of this module)
@@ -122,6 +123,7 @@ __all__ = [
     "HASHED_PACKAGES",
     "JIT_ENABLED",
     "KEPT_CACHES",
+    "SOURCE_DIGEST",
     "WarmReport",
     "brief_kernel",
     "cache_root",

@@ -35,6 +35,10 @@ def pin_line_stage(stage: StageId) -> int:
     own = len(cores) > len(topology.LINE)
     core = cores[1 + topology.LINE.index(stage)] if own else cores[-1]
     os.sched_setaffinity(0, {core})
+    if not own:
+        # On a shared core whoever is woken would interrupt the one who woke it, mid-work. As batch processes
+        # each finishes its turn: p99 of the work of feed 946 -> 177 us, of features 905 -> 179.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     return core
 
 

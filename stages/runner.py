@@ -7,7 +7,6 @@ ends the process; the supervisor restarts it, and risk has stopped the quoting l
 """
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -24,10 +23,11 @@ from loguru import logger
 
 from mmpipe.clock import Clock, MonotonicClock
 from mmpipe.enums import Counter, StageId
+from mmpipe.errors import PreflightError
 from mmpipe.records import HEARTBEAT
 from ringbuf import Idle, Strategy
 from ringbuf.idle import resolve
-from ringbuf.jit import warm
+from ringbuf.jit import SOURCE_DIGEST, warm
 from stages import ports as wiring
 from stages import topology
 from stages.context import Context, read_context
@@ -116,8 +116,13 @@ def run_process(
     die_with_parent()
     context = read_context(instance)
     config = context.config
+    if context.digest != SOURCE_DIGEST:
+        raise PreflightError(
+            f"{stage_id.name.lower()}: sources or NUMBA_* variables changed since '{instance}' was started; "
+            "stop the line and start it again"
+        )
     shipper = LogShipper(stage_id.name.lower(), config.log, telemetry)
-    stop = _StopFlag()
+    stop = StopFlag()
     try:
         core = -1
         if config.stages.pin and stage_id in topology.LINE:
@@ -143,9 +148,9 @@ def run_process(
         )  # fmt: skip
         timeout_s = config.stages.park_timeout_ms / 1e3
         if hasattr(stage, "connect"):
-            uvloop.run(_loop_with_sockets(stage, beat, idle, timeout_s, stop, shipper))
+            uvloop.run(duty_cycle_with_sockets(stage, beat, idle, timeout_s, stop, shipper))
         else:
-            _loop(stage, beat, idle, timeout_s, stop, shipper)
+            duty_cycle(stage, beat, idle, timeout_s, stop, shipper)
         logger.info("stopped")
     except Exception as error:
         logger.opt(exception=error).critical("stage died: {}", error)
@@ -154,9 +159,10 @@ def run_process(
     shipper.flush(0.5)
 
 
-def _loop(
-    stage: Stage, beat: Beat, idle: Idle, timeout_s: float, stop: "_StopFlag", shipper: LogShipper
+def duty_cycle(
+    stage: Stage, beat: Beat, idle: Idle, timeout_s: float, stop: "StopFlag", shipper: LogShipper
 ) -> None:
+    """Poll and wait until the stage has stopped; a stage without sockets sleeps on its rings."""
     while not _finished(stage, stop):
         work = stage.poll()
         beat.touch(stage.counters, shipper.dropped)
@@ -164,13 +170,21 @@ def _loop(
             idle.wait(timeout_s)
 
 
-async def _loop_with_sockets(
-    stage: Any, beat: Beat, idle: Idle, timeout_s: float, stop: "_StopFlag", shipper: LogShipper
+async def duty_cycle_with_sockets(
+    stage: Any, beat: Beat, idle: Idle, timeout_s: float, stop: "StopFlag", shipper: LogShipper
 ) -> None:
+    """The same in one event loop with the stage's connections: ring and socket wake the same sleeper."""
     woken = asyncio.Event()
     stage.wake = woken.set
     loop = asyncio.get_running_loop()
     loop.add_reader(idle.fileno(), woken.set)
+
+    def tick() -> None:
+        # One timer that goes on by itself: a timeout around every sleep would cost more than the sleep.
+        woken.set()
+        loop.call_later(timeout_s, tick)
+
+    tick()
     sockets_stop = asyncio.Event()
     sockets = asyncio.create_task(stage.connect(sockets_stop))
     try:
@@ -181,12 +195,10 @@ async def _loop_with_sockets(
             woken.clear()
             work = stage.poll()
             beat.touch(stage.counters, shipper.dropped)
-            if work or idle.strategy == Strategy.SPIN:
-                await asyncio.sleep(0)
-            elif idle.park():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(timeout_s):
-                        await woken.wait()
+            if work == 0 and idle.strategy != Strategy.SPIN and idle.park():
+                await woken.wait()
+            else:
+                await asyncio.sleep(0)  # the sockets have their turn in every turn
             idle.unpark()
     finally:
         sockets_stop.set()
@@ -194,8 +206,9 @@ async def _loop_with_sockets(
         await asyncio.wait([sockets], timeout=1.0)
 
 
-class _StopFlag:
-    # SIGTERM and SIGINT ask for a stop; the stage decides when it is safe to leave.
+class StopFlag:
+    """SIGTERM asks for a stop; the stage decides when it is safe to leave."""
+
     def __init__(self) -> None:
         self.asked = False
         self.told = False
@@ -206,7 +219,7 @@ class _StopFlag:
         self.asked = True
 
 
-def _finished(stage: Stage, stop: _StopFlag) -> bool:
+def _finished(stage: Stage, stop: StopFlag) -> bool:
     if not stop.asked:
         return False
     if not stop.told:

@@ -34,7 +34,7 @@ from mmpipe.errors import (
 )
 from mmpipe.records import HEARTBEAT
 from ringbuf import CellReader, Doorbell, Segment, unlink_orphans
-from ringbuf.jit import source_digest, warm
+from ringbuf.jit import SOURCE_DIGEST, warm
 from stages import alpha, execution, features, feed, learner, ports, risk, topology, venue
 from stages.context import CONTEXT_FILE, Context, runtime_dir
 from stages.control import ask
@@ -187,7 +187,7 @@ class Supervisor:
             run_dir=str(run_dir.resolve()),
             runtime_dir=str(self._folder),
             started_wall_ns=self._clock.wall_ns(),
-            digest=source_digest(),
+            digest=SOURCE_DIGEST,
         )
         self._segments = ports.create_segments(self.config)
         self._bells = [

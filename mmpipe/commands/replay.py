@@ -27,7 +27,7 @@ from mmpipe.units import usdc
 from mmpipe.venue.binance import BinanceDecoder
 from mmpipe.venue.sim.latency_model import latency_settings
 from mmpipe.venue.sim.replay_exchange import ReplayExchange
-from ringbuf.jit import source_digest, warm
+from ringbuf.jit import SOURCE_DIGEST, warm
 from stages.context import Context
 from stages.local_line import LocalLine
 
@@ -131,7 +131,7 @@ def _context(recording: Recording, config: Config, folder: str) -> Context:
         run_dir=folder,
         runtime_dir=folder,
         started_wall_ns=int(recording.events["local_ts_ns"][0]),
-        digest=source_digest(),
+        digest=SOURCE_DIGEST,
     )
 
 
