@@ -2,12 +2,13 @@
 PYTHON ?= python3.11
 PY     := .venv/bin/python
 ARGS   ?=
+NAME   ?= ring
 TESTS  ?= tests
 export MMPIPE_DATA  ?= $(CURDIR)/../shared/data
 export MMPIPE_PEERS ?= $(CURDIR)/../shared/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run venue replay status stop test test-long test-nojit check format clean
+.PHONY: help setup setup-dev run venue replay status stop bench test test-long test-nojit check format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,6 +31,9 @@ status: setup ## look at a running line
 
 stop: setup ## stop a running line: cancel, verify, report
 	@.venv/bin/mmpipe stop $(ARGS)
+
+bench: .venv/installed-bench ## measure: NAME=ring, latency or kernels; ARGS="--json FILE"
+	@$(PY) bench/$(NAME).py $(ARGS)
 
 test: setup-dev ## all tests but the long proofs, two workers
 	@$(PY) -m stages.warm
@@ -63,6 +67,11 @@ clean: ## remove .venv and caches
 .venv/installed-run: .venv/bin/python pyproject.toml
 	@echo "installing into .venv …"
 	@.venv/bin/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/installed-bench: .venv/installed-run pyproject.toml
+	@echo "installing what is measured against into .venv …"
+	@.venv/bin/pip install -q --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed-run pyproject.toml

@@ -107,7 +107,8 @@ SNAPSHOT = _record(
     ("last_trade_qty", "f8"),
     ("trades_seen", "i8"),  # since start
     ("book_generation", "i8"),  # BOOK_CLEARs after a gap or reconnect
-    ("pad", "u1", (120,)),
+    ("made_ts_ns", "i8"),  # when features published it; for latency only, nothing decides by it
+    ("pad", "u1", (112,)),
 )
 
 FORECAST = _record(
@@ -127,7 +128,8 @@ FORECAST = _record(
     ("p_edge_bid", "f8"),  # P(edge > 0) of a fill at our bid
     ("p_edge_ask", "f8"),
     ("model_weights", "f8", (4,)),  # lead-lag, microprice, order flow, none; sum 1
-    ("pad", "u1", (56,)),
+    ("made_ts_ns", "i8"),  # when alpha published it; for latency only, nothing decides by it
+    ("pad", "u1", (48,)),
     ("snapshot", SNAPSHOT),  # the one it judged, one copy per hop
 )
 

@@ -112,6 +112,7 @@ class Idle:
             self._poll.register(doorbell.fileno(), select.POLLIN)
         self._parked = False
         self._last_ns = 0  # when there was last a record to read
+        self._gap_ns = BUSY_BELOW_NS  # how long after the one before
 
     def fileno(self) -> int:
         """Descriptor to sleep on after `park` said True."""
@@ -152,11 +153,16 @@ class Idle:
         if self.strategy == Strategy.SPIN:
             return self._spin(timeout_s)
         now_ns = time.monotonic_ns()
-        busy = self.strategy == Strategy.YIELD and now_ns - self._last_ns < BUSY_BELOW_NS
-        ready = (busy and self._stay(self._bases, YIELDS_MAX)) or self._doze(now_ns, timeout_s)
-        if ready:
-            self._last_ns = time.monotonic_ns()
-        return ready
+        busy = self.strategy == Strategy.YIELD and self._gap_ns < BUSY_BELOW_NS
+        if busy and self._stay(self._bases, YIELDS_MAX):
+            return self._came()
+        self._gap_ns = BUSY_BELOW_NS
+        return self._doze(now_ns, timeout_s) and self._came()
+
+    def _came(self) -> bool:
+        now_ns = time.monotonic_ns()
+        self._gap_ns, self._last_ns = now_ns - self._last_ns, now_ns
+        return True
 
     def _doze(self, now_ns: int, timeout_s: float) -> bool:
         if self.on_words:

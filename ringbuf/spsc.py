@@ -20,7 +20,6 @@ from ringbuf.doorbell import Doorbell
 from ringbuf.jit import entry
 from ringbuf.ring_kernels import (
     claim,
-    observe_words,
     peek,
     pop_rows,
     publish_rows,
@@ -31,6 +30,7 @@ from ringbuf.ring_kernels import (
     wake,
     wake_anyhow,
 )
+from ringbuf.ring_observe import observe_words
 from ringbuf.segment import Segment
 
 
@@ -258,6 +258,16 @@ class Observer:
         self._base = segment.base
         self._dtype = segment.dtype
         self._index = self._hold.word(layout.AT_HEAD)
+
+    @property
+    def head(self) -> int:
+        """Records published since the ring was made."""
+        return self._hold.word(layout.AT_HEAD)
+
+    @property
+    def backlog(self) -> int:
+        """Records published that the reader has not released."""
+        return max(self.head - self._hold.word(layout.AT_READ_INDEX), 0)
 
     def poll(self, limit: int) -> tuple[np.ndarray, int]:
         """Copies of the next published records, none torn.

@@ -101,7 +101,7 @@ class ExecutionStage:
         if count == 0:
             return 0
         started_ns = self._clock.now_ns()
-        self._wait.record(started_ns - int(forecasts["cause_ts_ns"][0]))
+        self._wait.record(started_ns - int(forecasts["made_ts_ns"][0]))
         newest = newest_per_symbol(forecasts)
         for index in range(len(newest)):
             self._executor.on_forecast(newest[index : index + 1], started_ns)

@@ -40,6 +40,7 @@ class FeaturesStage:
         started_ns = self._clock.now_ns()
         self._wait.record(started_ns - int(events["local_ts_ns"][0]))
         snapshots = self._engine.on_events(events, self._snapshots.ring.next_seq)
+        snapshots["made_ts_ns"] = self._clock.now_ns()
         self._snapshots.offer(snapshots)
         self._labels.offer(self._engine.labels())
         count = len(events)

@@ -38,6 +38,7 @@ class FeedStage:
         self._timer_ns = feed.timer_ms * NS_PER_MS
         self._next_timer_ns = 0
         self._work = ports.histograms["work_us_feed"]
+        self._wait = ports.histograms["wait_us_feed"]
         self._arrived = 0
 
     async def connect(self, stop: asyncio.Event) -> None:
@@ -65,6 +66,7 @@ class FeedStage:
         self.stopped = True
 
     def _on_frame(self, link: FeedLink, frame: bytes, local_ts_ns: int) -> bool:
+        started_ns = self._clock.now_ns()
         count = link.decoder.decode(frame, local_ts_ns, self._rows)
         if count == 0:
             return False
@@ -74,7 +76,8 @@ class FeedStage:
                 self._publish_own(EventKind.STATUS, link.venue, symbol, FeedState.LIVE, local_ts_ns)
         self._gate.publish(rows)
         self._arrived += count
-        self._work.record(self._clock.now_ns() - local_ts_ns)
+        self._wait.record(started_ns - local_ts_ns)
+        self._work.record(self._clock.now_ns() - started_ns)
         return True
 
     def _on_state(self, link: FeedLink, state: FeedState) -> None:

@@ -31,7 +31,7 @@ from ringbuf.jit import SOURCE_DIGEST, warm
 from stages import ports as wiring
 from stages import topology
 from stages.context import Context, read_context
-from stages.process import die_with_parent, pin_line_stage, use_side_cores
+from stages.process import die_with_parent, pin_line_stage, usable_cores, use_side_cores
 from stages.telemetry import LogShipper
 
 BEAT_INTERVAL_NS = 5_000_000  # a heartbeat cell is written at the most this often
@@ -115,48 +115,54 @@ def run_process(
     """
     die_with_parent()
     context = read_context(instance)
-    config = context.config
-    if context.digest != SOURCE_DIGEST:
-        raise PreflightError(
-            f"{stage_id.name.lower()}: sources or NUMBA_* variables changed since '{instance}' was started; "
-            "stop the line and start it again"
-        )
-    shipper = LogShipper(stage_id.name.lower(), config.log, telemetry)
+    shipper = LogShipper(stage_id.name.lower(), context.config.log, telemetry)
     stop = StopFlag()
     try:
-        core = -1
-        if config.stages.pin and stage_id in topology.LINE:
-            core = pin_line_stage(stage_id)
-        elif config.stages.pin:
-            use_side_cores()
-        clock = MonotonicClock()
-        ports = wiring.attach(stage_id, config, Path(context.runtime_dir))
-        beat = Beat(ports, clock)
-        stage = build(context, ports, clock)
-        report = warm(freeze=True)
-        logger.info(
-            "ready: {} kernels, {} compiled, {:.2f} s, core {}",
-            report.kernel_count, report.compiled_count, report.wall_s, core,
-        )  # fmt: skip
-        gc.collect()
-        gc.freeze()
-        beat.ready(core)
-        usable = len(os.sched_getaffinity(0))
-        idle = Idle(
-            resolve(config.stages.idle, os.cpu_count() or usable, len(topology.LINE)),
-            list(ports.inputs.values()), ports.doorbell,
-        )  # fmt: skip
-        timeout_s = config.stages.park_timeout_ms / 1e3
-        if hasattr(stage, "connect"):
-            uvloop.run(duty_cycle_with_sockets(stage, beat, idle, timeout_s, stop, shipper))
-        else:
-            duty_cycle(stage, beat, idle, timeout_s, stop, shipper)
-        logger.info("stopped")
+        _live(stage_id, context, build, shipper, stop)
     except Exception as error:
         logger.opt(exception=error).critical("stage died: {}", error)
         shipper.flush(0.5)
         sys.exit(1)
     shipper.flush(0.5)
+
+
+def _live(
+    stage_id: StageId,
+    context: Context,
+    build: Callable[[Context, wiring.Ports, Clock], Any],
+    shipper: LogShipper,
+    stop: "StopFlag",
+) -> None:
+    if context.digest != SOURCE_DIGEST:
+        raise PreflightError(
+            "sources or NUMBA_* variables changed since the line was started; start it again"
+        )
+    config = context.config
+    core, core_count = -1, len(usable_cores())
+    if config.stages.pin and stage_id in topology.LINE:
+        core = pin_line_stage(stage_id)
+    elif config.stages.pin:
+        use_side_cores()
+    clock = MonotonicClock()
+    ports = wiring.attach(stage_id, config, Path(context.runtime_dir))
+    beat = Beat(ports, clock)
+    stage = build(context, ports, clock)
+    report = warm(freeze=True)
+    logger.info(
+        "ready: {} kernels, {} compiled, {:.2f} s, core {}",
+        report.kernel_count, report.compiled_count, report.wall_s, core,
+    )  # fmt: skip
+    gc.collect()
+    gc.freeze()
+    beat.ready(core)
+    strategy = resolve(config.stages.idle, core_count, len(topology.LINE))
+    idle = Idle(strategy, list(ports.inputs.values()), ports.doorbell)
+    timeout_s = config.stages.park_timeout_ms / 1e3
+    if hasattr(stage, "connect"):
+        uvloop.run(duty_cycle_with_sockets(stage, beat, idle, timeout_s, stop, shipper))
+    else:
+        duty_cycle(stage, beat, idle, timeout_s, stop, shipper)
+    logger.info("stopped")
 
 
 def duty_cycle(

@@ -77,7 +77,8 @@ CELLS: Final = (
     *(CellSpec(heartbeat_of(stage), records.HEARTBEAT, stage, per_symbol=False) for stage in BEATING),
 )
 
-# Latency histograms, single-writer counter arrays: time a record was worked on, time it waited.
+# Latency histograms, single-writer counter arrays: the time a batch was worked on, and how long its first
+# record had waited since the stage before published it (features: since its frame came, decoding included).
 HISTOGRAMS: Final = ("work", "wait")
 HISTOGRAM_STAGES: Final = LINE
 TICK_TO_ORDER: Final = "tick_to_order"  # written by execution

@@ -19,7 +19,7 @@ FEED_STYLE = {"live": "green", "stale": "red", "gapped": "red", "syncing": "yell
 
 def render(status: dict[str, Any]) -> RenderableType:
     """A `run/1` dictionary as one screen."""
-    return Group(_headline(status), _symbols(status), _stages(status), _loops(status))
+    return Group(_headline(status), _symbols(status), _stages(status), _rings(status), _loops(status))
 
 
 def _headline(status: dict[str, Any]) -> RenderableType:
@@ -67,11 +67,26 @@ def _symbols(status: dict[str, Any]) -> RenderableType:
 
 def _stages(status: dict[str, Any]) -> RenderableType:
     table = Table(expand=True, title="stages (µs)", title_justify="left")
-    for column in ("", "pid", "core", "in", "out", "work p50", "p99", "wait p50", "p99", "beat ms", "MB"):
+    columns = (
+        "",
+        "pid",
+        "core",
+        "in",
+        "out",
+        "work p50",
+        "p99",
+        "p99.9",
+        "wait p50",
+        "p99",
+        "p99.9",
+        "beat ms",
+        "MB",
+    )
+    for column in columns:
         table.add_column(column)
     for name, stage in status["stages"].items():
         latencies = [
-            stage[kind][q] for kind in ("work_us", "wait_us") if kind in stage for q in ("p50", "p99")
+            stage[kind][q] for kind in ("work_us", "wait_us") if kind in stage for q in ("p50", "p99", "p999")
         ]
         table.add_row(
             name,
@@ -79,13 +94,18 @@ def _stages(status: dict[str, Any]) -> RenderableType:
             str(stage["core"]),
             f"{stage['records_in']:,}",
             f"{stage['records_out']:,}",
-            *([f"{latency:g}" for latency in latencies] or [""] * 4),
+            *([f"{latency:g}" for latency in latencies] or [""] * 6),
             f"{stage['heartbeat_age_ms']:g}",
             f"{stage['rss_mb']:.0f}",
         )
     order = status["tick_to_order_us"]
-    table.add_row("tick to order", "", "", "", "", f"{order['p50']:g}", f"{order['p99']:g}", "", "", "", "")
+    table.add_row("tick to order", "", "", "", "", *(f"{order[q]:g}" for q in ("p50", "p99", "p999")))
     return table
+
+
+def _rings(status: dict[str, Any]) -> RenderableType:
+    waiting = [f"{name} {ring['backlog']}" for name, ring in status["rings"].items() if ring["backlog"]]
+    return Text("records waiting in rings  " + ("   ".join(waiting) or "none"), style="dim")
 
 
 def _loops(status: dict[str, Any]) -> RenderableType:

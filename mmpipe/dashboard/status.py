@@ -18,9 +18,9 @@ from mmpipe.enums import Counter, FeedState, Mode, Reason, StageId, Toxicity
 from mmpipe.records import INSTRUMENT
 from mmpipe.store.database import read_loops
 from mmpipe.units import usdc
-from ringbuf import CellReader, Histogram, Segment
+from ringbuf import CellReader, Histogram, Observer, Segment
 from ringbuf.histogram import quantile
-from ringbuf.layout import KIND_CELL, KIND_COUNTERS
+from ringbuf.layout import KIND_CELL, KIND_COUNTERS, KIND_RING
 from stages import topology
 from stages.context import Context
 from stages.ports import cell_segments, histogram_segments
@@ -51,7 +51,7 @@ REFUSALS = (
 
 
 class LineReader:
-    """Attached to every cell and histogram of a running instance."""
+    """Attached to every cell, ring and histogram of a running instance."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -64,6 +64,10 @@ class LineReader:
             for name in cell_segments(cell, len(self.config.symbol)):
                 reader = CellReader(Segment.attach(prefix + name, cell.dtype, KIND_CELL))
                 self._cells[name] = (reader, np.zeros(1, cell.dtype))
+        self._rings = {
+            ring.name: Observer(Segment.attach(prefix + ring.name, ring.dtype, KIND_RING))
+            for ring in topology.RINGS
+        }
         self._histograms = {
             name: Histogram(Segment.attach(prefix + name, Histogram.DTYPE, KIND_COUNTERS))
             for stage in topology.HISTOGRAM_STAGES
@@ -105,6 +109,9 @@ class LineReader:
             "refused": self._refused(counters),
             "stages": {stage.name.lower(): self._stage(stage, now_ns) for stage in topology.BEATING},
             "tick_to_order_us": self._quantiles(topology.TICK_TO_ORDER),
+            "rings": {
+                name: {"published": ring.head, "backlog": ring.backlog} for name, ring in self._rings.items()
+            },
             "symbols": {
                 symbol.coin: self._symbol(index, now_ns) for index, symbol in enumerate(self.config.symbol)
             },

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ringbuf import Consumer, Doorbell, Idle, Producer, Segment, Strategy, layout
-from ringbuf.idle import NS_PER_S, YIELDS_MAX, any_ready, resolve
+from ringbuf.idle import BUSY_BELOW_NS, NS_PER_S, YIELDS_MAX, any_ready, resolve
 from ringbuf.syscalls import can_wait_on_words
 from tests.ringbuf.memory import RECORD, rows
 
@@ -117,17 +117,27 @@ def test_a_sleeper_says_on_what_it_sleeps(wired: Wired) -> None:
 
 
 def test_yielding_is_for_busy_rings_only(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
-    idle = wired.idle("yield")
+    idle, now = wired.idle("yield"), [NS_PER_S]
     stayed: list[int] = []
     monkeypatch.setattr(idle, "_stay", lambda bases, rounds: stayed.append(rounds))
-    assert not idle.wait(0.0)
-    assert stayed == []  # nothing ever came: park at once
-    wired.producers[0].push(rows(1.0))
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now[0])
+    wired.producers[0].push(rows(*range(8)))
+    for gap_ns in (
+        BUSY_BELOW_NS,
+        BUSY_BELOW_NS - 1,
+    ):  # the first two records come slowly, the third soon after
+        assert idle.wait(LONG_S)
+        now[0] += gap_ns
+    assert stayed == []
     assert idle.wait(LONG_S)
-    wired.consumers[0].release(1)
-    idle._last_ns = time.monotonic_ns() + NS_PER_S  # as if a record had just been there
-    assert not idle.wait(0.0)
+    assert stayed == []
+    assert idle.wait(LONG_S)  # now it is known to be busy
     assert stayed == [YIELDS_MAX]
+    now[0] += 10 * BUSY_BELOW_NS
+    assert idle.wait(LONG_S)
+    assert len(stayed) == 2
+    assert idle.wait(LONG_S)  # the last one came late
+    assert len(stayed) == 2
 
 
 def test_a_parked_stage_is_woken_through_its_descriptor(wired: Wired) -> None:

@@ -7,7 +7,6 @@ from ringbuf import Segment, layout
 from ringbuf.atomics import address_of
 from ringbuf.ring_kernels import (
     claim,
-    observe,
     peek,
     pop,
     publish,
@@ -152,19 +151,3 @@ def test_a_new_reader_begins_behind_the_last_release_and_awake(ring: Segment) ->
     assert word(ring, layout.AT_TAIL) == 1
     assert word(ring, layout.AT_PARKED) == 0
     assert peek(ring.base, 8) == (1, 2)
-
-
-def test_an_observer_trusts_no_slot_that_is_being_overwritten(ring: Segment) -> None:
-    source = rows(*range(8))
-    push(ring.base, address_of(source.view(np.int64)), 8)
-    release(ring.base, 8)
-    claim(ring.base, 3)
-    ring.slots["px"][:3] = np.nan  # the next lap, half written; its sequence words still look whole
-    copied = np.zeros(8, RECORD)
-    count, lapped, index = observe(ring.base, 0, address_of(copied.view(np.int64)), 8)
-    assert (count, lapped, index) == (5, 3, 8)
-    assert copied["px"][:5].tolist() == [3.0, 4.0, 5.0, 6.0, 7.0]
-    # A successor claims less than the dead writer had: the older claim still counts.
-    recover_producer(ring.base)
-    claim(ring.base, 1)
-    assert observe(ring.base, 0, address_of(copied.view(np.int64)), 8)[:2] == (5, 3)

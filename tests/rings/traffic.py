@@ -18,7 +18,8 @@ from ringbuf.atomics import address_of, load_constant_i64, load_relaxed_i64, pau
 from ringbuf.cell import cell_write
 from ringbuf.jit import kernel
 from ringbuf.layout import AT_CLAIMED, AT_SLOT_COUNT, AT_STRIDE, HEADER_BYTES, KIND_CELL, KIND_COUNTERS
-from ringbuf.ring_kernels import claim, observe, peek, publish, push, release, slot_address
+from ringbuf.ring_kernels import claim, peek, publish, push, release, slot_address
+from ringbuf.ring_observe import observe
 
 RECORD_BYTES = (64, 256)  # one size of each commit protocol
 PRIME = 1_000_003
