@@ -118,6 +118,23 @@ def logs(
     show_logs(instance, lines)
 
 
+@app.command()
+def tap(
+    ring: Annotated[str, typer.Argument(help="ring or cell, e.g. events, snapshots, reports, board, lease")],
+    filter: Annotated[
+        list[str] | None, typer.Option("--filter", help="FIELD=VALUE, e.g. symbol=BTC; may be repeated")
+    ] = None,
+    instance: InstanceOption = "default",
+    json: JsonFlag = False,
+    hz: Annotated[float, typer.Option("--hz", help="looks per second")] = 10.0,
+    count: Annotated[int, typer.Option("--count", help="stop after so many; 0: go on")] = 0,
+) -> None:
+    """Print the records of a running pipeline as they come, without slowing it."""
+    from mmpipe.commands.tap import TapOptions, tap_ring
+
+    tap_ring(instance, TapOptions(ring, tuple(filter or ()), json, hz, count))
+
+
 @config_app.command("show")
 def config_show(config: ConfigOption = Path("pipeline.toml")) -> None:
     """Print the configuration in force as JSON."""
