@@ -122,9 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{case:32s} p50 {summary['p50']:>9,.1f} µs  p99 {summary['p99']:>9,.1f} µs{more}{limit}")
     idle_limit = tomllib.loads(BUDGETS.read_text(encoding="utf-8"))["idle"]["cpu_percent"]
     idle_ok = sum(idle.values()) <= idle_limit
-    print(
-        f"idle line: {sum(idle.values()):.1f} % of one core (≤ {idle_limit:g} {'ok' if idle_ok else 'OVER'}) {idle}"
-    )
+    verdict = "ok" if idle_ok else "OVER"
+    print(f"idle line: {sum(idle.values()):.1f} % of one core (≤ {idle_limit:g} {verdict}) {idle}")
     print(f"heap blocks taken in {latency_compute.ALLOCATION_ROUNDS:,} calls of each kernel: {taken}")
     for text in cannot_bear_out():
         print(f"not measured here: {text}")

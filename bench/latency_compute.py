@@ -65,25 +65,23 @@ def capture() -> Capture:
         "0",
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    venue = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert venue.stdout is not None
-        url = venue.stdout.readline().split()[0]
-        instruments = venue_instruments(config, url)
-        frames: list[tuple[FeedLink, bytes, int]] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as venue:
+        try:
+            assert venue.stdout is not None
+            url = venue.stdout.readline().split()[0]
+            instruments = venue_instruments(config, url)
+            frames: list[tuple[FeedLink, bytes, int]] = []
 
-        def take(link: FeedLink, frame: bytes, ts_ns: int) -> bool:
-            frames.append((link, frame, ts_ns))
-            return True
+            def take(link: FeedLink, frame: bytes, ts_ns: int) -> bool:
+                frames.append((link, frame, ts_ns))
+                return True
 
-        links = feed_links(
-            _context(config, instruments, url), MonotonicClock(), take, lambda link, state: None
-        )
-        asyncio.run(_listen(links))
-        return Capture(config, instruments, frames)
-    finally:
-        venue.terminate()
-        venue.wait(timeout=20)
+            context = _context(config, instruments, url)
+            links = feed_links(context, MonotonicClock(), take, lambda link, state: None)
+            asyncio.run(_listen(links))
+        finally:
+            venue.terminate()
+    return Capture(config, instruments, frames)
 
 
 def _context(config: Config, instruments: np.ndarray, url: str) -> Context:
