@@ -11,13 +11,15 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmpipe.dashboard.status import provenance
+from ringbuf import Segment
 
 PAIR_TIMEOUT_S = 120.0
 
@@ -64,6 +66,19 @@ def in_child(work: Callable[[], Any], core: int) -> Callable[[], Any]:
         return pickle.loads(answer)
 
     return result
+
+
+@contextmanager
+def rings(record: np.dtype, slots: int, count: int) -> Iterator[list[Segment]]:
+    """Fresh rings in shared memory that are gone afterwards, whatever happens."""
+    made: list[Segment] = []
+    try:
+        for _ in range(count):
+            made.append(Segment.create(f"mmpipe-bench.{os.getpid()}.{time.monotonic_ns()}", record, slots))
+        yield made
+    finally:
+        for ring in made:
+            ring.unlink()
 
 
 def interleave(

@@ -86,14 +86,13 @@ class Bench:
     def ours(self, size: int, case: str) -> dict[str, Any]:
         """Messages per second through our ring, in compiled loops."""
         count = int(COMPILED_MESSAGES[size] * self._scale)
-        ring = _ring(size)
-        result = harness.in_child(partial(_read, ring, size, case, count), self._cores[1])
-        Producer(ring)
-        _wait_for_reader(ring)
-        begin_ns = time.monotonic_ns()
-        written = _write(ring, size, case, count)
-        wrong, end_ns = result()
-        ring.unlink()
+        with harness.rings(record_dtype(size), SLOTS, 1) as (ring,):
+            result = harness.in_child(partial(_read, ring, size, case, count), self._cores[1])
+            Producer(ring)
+            _wait_for_reader(ring)
+            begin_ns = time.monotonic_ns()
+            written = _write(ring, size, case, count)
+            wrong, end_ns = result()
         if wrong or written != count:
             raise RuntimeError(f"{size} B {case}: {wrong} of {count} records wrong or missing")
         return harness.percentiles([count / (end_ns - begin_ns) * 1e3], "M/s")
@@ -101,14 +100,13 @@ class Bench:
     def our_trips(self, size: int) -> dict[str, Any]:
         """Round trips through two of our rings, in compiled loops."""
         count = self._trip_count()
-        there, back = _ring(size), _ring(size)
-        result = harness.in_child(partial(_answer, there, back, size, count), self._cores[1])
-        Producer(there), Consumer(back)
-        _wait_for_reader(there)
         times_ns = np.zeros(count, np.int64)
-        wrong = ring_ours.ask(there.base, back.base, ring_ours.rows(size), np.zeros(2, np.int64), times_ns)
-        wrong += result()
-        there.unlink(), back.unlink()
+        with harness.rings(record_dtype(size), SLOTS, 2) as (there, back):
+            result = harness.in_child(partial(_answer, there, back, size, count), self._cores[1])
+            Producer(there), Consumer(back)
+            _wait_for_reader(there)
+            row, stamp = ring_ours.rows(size), np.zeros(2, np.int64)
+            wrong = ring_ours.ask(there.base, back.base, row, stamp, times_ns) + result()
         if wrong:
             raise RuntimeError(f"{size} B round trip: {wrong} of {count} records wrong or missing")
         return harness.percentiles(times_ns[WARM_UP_TRIPS:], "ns")
@@ -172,10 +170,6 @@ def build_peer() -> str:
     command = [compiler, "-O3", "-march=native", "-std=c++17", "-o", str(target), str(source)]
     subprocess.run(command, check=True, timeout=120)
     return str(target)
-
-
-def _ring(size: int) -> Segment:
-    return Segment.create(f"mmpipe-bench.{os.getpid()}.{time.monotonic_ns()}", record_dtype(size), SLOTS)
 
 
 def _wait_for_reader(ring: Segment) -> None:
