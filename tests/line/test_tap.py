@@ -27,9 +27,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
 def tap(line: Line, *arguments: str, out: Any = subprocess.PIPE) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "mmpipe.cli", "tap", *arguments, "--instance", line.name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, stdout=out, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    return subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def records(line: Line, *arguments: str) -> list[dict[str, Any]]:
