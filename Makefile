@@ -37,7 +37,7 @@ bench: .venv/installed-bench ## measure: NAME=ring, latency or kernels; ARGS="--
 
 test: setup-dev ## all tests but the long proofs, two workers
 	@$(PY) -m stages.warm
-	@$(PY) -m pytest -q -n 2 --dist loadgroup -m "not long" $(TESTS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile -m "not long" $(TESTS)
 
 test-long: setup-dev ## the long proofs
 	@$(PY) -m stages.warm

@@ -10,7 +10,7 @@ import pytest
 from stages import topology
 from tests.line.line import agree, running_line
 
-pytestmark = [pytest.mark.xdist_group("line"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 STAGES = [stage.name.lower() for stage in topology.BEATING]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.line.line import ROOT, agree, running_line
 
-pytestmark = [pytest.mark.xdist_group("line"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 
 def test_a_run_trades_learns_agrees_and_leaves_nothing(tmp_path: Path) -> None:

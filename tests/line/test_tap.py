@@ -13,7 +13,6 @@ import pytest
 
 from tests.line.line import ROOT, Line, running_line
 
-pytestmark = pytest.mark.xdist_group("line")
 BACKLOG_MAX = 64  # a quarter of the smallest of these rings
 
 

@@ -15,7 +15,7 @@ from mmpipe.records import FORECAST, SNAPSHOT
 from stages import topology
 from tests.line.simulated import SimulatedRun
 
-pytestmark = [pytest.mark.xdist_group("wiring"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 SECONDS = 90.0
 # What a market without own trading, funding changes or gaps does not move.
 CONSTANT_SNAPSHOT = {"seq", "symbol", "book_generation", "funding_rate_8h", "pad", "toxicity_pad"}

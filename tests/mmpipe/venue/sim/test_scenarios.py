@@ -10,7 +10,7 @@ PHASE_TEXT = "[[phase]]\nname = 'x'\n" + "\n".join(f"{name} = 0.5" for name in P
 
 
 def test_every_scenario_that_comes_along_loads() -> None:
-    assert scenario_names() == ("cascade", "quiet", "thin")
+    assert scenario_names() == ("cascade", "quiet", "still", "thin")
     assert load_scenario("quiet").phase_names == ("quiet",)
     cascade = load_scenario("cascade")
     assert cascade.phase_names == ("calm", "cascade", "recovery")
