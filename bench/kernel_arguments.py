@@ -4,14 +4,14 @@ Started as a process of its own with the compiler off (`NUMBA_DISABLE_JIT=1`), w
 itself and kernels call each other through their modules: there a recorder can stand between. It plays
 recorded frames through the line with the simulated exchange, and blocks of the embedded one.
 
-    NUMBA_DISABLE_JIT=1 python -m bench.kernel_arguments EVENTS.npy OUT.pickle
+    NUMBA_DISABLE_JIT=1 python -m bench.kernel_arguments CAPTURED.pickle OUT.pickle
 """
 
 import importlib
 import pickle
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ import mmpipe
 import ringbuf
 import stages
 from mmpipe import config as configuration
+from mmpipe.enums import AnswerKind, CommandKind, EventKind, IntentKind, Venue
+from mmpipe.records import ANSWER, COMMAND, SYMBOLS_MAX
 from mmpipe.replay.source import Recording, instrument_of
 from ringbuf import jit
 
@@ -134,19 +136,66 @@ def play_blocks() -> None:
             exchange.run_block(START_MS + BLOCK_MS * block)
 
 
-def main(events_file: str, out_file: str) -> None:
+def play_orders(messages: list[np.ndarray], instruments: np.ndarray) -> None:
+    """Both venues' messages through the engines, then what rarely happens to orders."""
+    from bench import latency_compute
+    from mmpipe.execution.executor import Executor
+
+    config = configuration.load(ROOT / "pipeline.toml")
+    path = latency_compute.Decisions(latency_compute.Capture(config, instruments, []))
+    for message in latency_compute.with_timers(messages, len(instruments)):
+        path.take(message)
+    now_ns = int(messages[-1]["local_ts_ns"][0])
+    placed = np.concatenate([rows[rows["kind"] == int(IntentKind.PLACE)] for rows in path.sent])[-8:]
+    restored = Executor(config, instruments, 2)
+    restored.restore([placed])
+    for executor in (restored, path.execution):
+        executor.on_gate(False, 1 << 62)
+        for number, kind in enumerate(AnswerKind):
+            intent, row = placed[number % len(placed)], np.zeros(1, ANSWER)
+            for name in ("order_id", "px_tick", "qty_lots", "side", "symbol"):
+                row[name] = intent[name]
+            row["kind"], row["oid"], row["tid"], row["ts_ns"] = int(kind), 7 + number, 1_000 + number, now_ns
+            executor.on_answers(row, now_ns)
+    _play_the_end(path, latency_compute.own_event(EventKind.GAP, now_ns, Venue.MAKER, 0), messages, now_ns)
+
+
+def _play_the_end(path: Any, gap: np.ndarray, messages: list[np.ndarray], now_ns: int) -> None:
+    # Reduce only, a gap, a kill between decision and sending, and the stop.
+    path.answer(AnswerKind.SYNCED, np.zeros(1, ANSWER), now_ns)
+    command = np.zeros(1, COMMAND)
+    command["symbol"], command["kind"] = SYMBOLS_MAX, int(CommandKind.REDUCE)
+    path.execution.on_command(command)
+    for message in messages[-200:]:
+        path.take(message.copy())
+    command["kind"] = int(CommandKind.RESUME)
+    path.execution.on_command(command)
+    for message in messages[-200:]:
+        snapshots = path.features.on_events(message, 1)
+        if len(snapshots) == 1:
+            path.execution.on_forecast(path.alpha.on_snapshots(snapshots), now_ns)
+            path.execution.on_gate(True, 0)
+            path.execution.still_allowed(path.execution.intents(), now_ns)
+            path.execution.on_gate(False, 1 << 62)
+    path.take(gap)
+    path.execution.begin_stop()
+    path.execution.on_timer(now_ns + 1_000_000_000)
+    if not path.execution.stopped:
+        path.execution.intents()
+
+
+def main(captured_file: str, out_file: str) -> None:
     """Play, and write what was kept."""
     logger.remove()
+    messages, instruments = pickle.loads(Path(captured_file).read_bytes())
+    events = np.concatenate(messages)
+    events = events[(events["venue"] == int(Venue.MAKER)) & (events["symbol"] == 0)]
     modules = load_everything()
     kept = record_calls(modules)
-    for play in _plays(np.load(events_file)):
-        play()
+    play_recording(events)
+    play_blocks()
+    play_orders(messages, instruments)
     Path(out_file).write_bytes(pickle.dumps(kept))
-
-
-def _plays(events: np.ndarray) -> Iterator[Callable[[], None]]:
-    yield lambda: play_recording(events)
-    yield play_blocks
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ class Decisions:
         self.execution = Executor(market.config, market.instruments, 1)
         self.orders = 0
         self.decisions = 0
+        self.sent: list[np.ndarray] = []
         self._seq = 0
         self.execution.on_gate(False, FAR_NS)
         self.answer(AnswerKind.SYNCED, np.zeros(1, ANSWER), 1)
@@ -175,6 +176,7 @@ class Decisions:
 
     def _acknowledge(self, intents: np.ndarray, now_ns: int) -> None:
         self.orders += len(intents)
+        self.sent.append(intents)
         for intent in intents:
             row = np.zeros(1, ANSWER)
             for name in ("order_id", "px_tick", "qty_lots", "side", "symbol"):
@@ -190,7 +192,7 @@ def decisions(market: Capture, messages: list[np.ndarray], rounds: int) -> dict[
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for _ in range(rounds):
         path = Decisions(market)
-        times = [path.take(message) for message in _with_timers(messages, len(market.instruments))]
+        times = [path.take(message) for message in with_timers(messages, len(market.instruments))]
         table = np.array([row for row in times if row is not None][WARM_UP:])
         if path.orders == 0 or path.decisions < WARM_UP * 2:
             raise RuntimeError(f"{path.decisions} decisions, {path.orders} orders: the market did nothing")
@@ -200,20 +202,22 @@ def decisions(market: Capture, messages: list[np.ndarray], rounds: int) -> dict[
     return {name: harness.median_over_rounds(values) for name, values in results.items()}
 
 
-def _with_timers(messages: list[np.ndarray], symbols: int) -> list[np.ndarray]:
+def with_timers(messages: list[np.ndarray], symbols: int) -> list[np.ndarray]:
     """What feed adds: each stream is live, and a TIMER every 100 ms."""
     begin_ns = int(messages[0]["local_ts_ns"][0])
-    made = [_own(EventKind.STATUS, begin_ns, venue, symbol) for venue in Venue for symbol in range(symbols)]
+    made = [
+        own_event(EventKind.STATUS, begin_ns, venue, symbol) for venue in Venue for symbol in range(symbols)
+    ]
     next_ns = begin_ns
     for message in messages:
         while int(message["local_ts_ns"][0]) >= next_ns:
-            made.append(_own(EventKind.TIMER, next_ns, Venue.MAKER, 0))
+            made.append(own_event(EventKind.TIMER, next_ns, Venue.MAKER, 0))
             next_ns += TIMER_NS
         made.append(message.copy())
     return made
 
 
-def _own(kind: EventKind, ts_ns: int, venue: Venue, symbol: int) -> np.ndarray:
+def own_event(kind: EventKind, ts_ns: int, venue: Venue, symbol: int) -> np.ndarray:
     row = np.zeros(1, EVENT)
     row["kind"], row["local_ts_ns"], row["venue"] = int(kind), ts_ns, int(venue)
     row["symbol"], row["level"], row["flags"] = symbol, int(FeedState.LIVE), int(EventFlag.LAST)
@@ -245,7 +249,7 @@ def loop_execution(arguments: Any, counts: np.ndarray, rounds: int) -> None:
 def allocations(market: Capture, messages: list[np.ndarray]) -> dict[str, int]:
     """Heap blocks that each engine's kernel took in many calls, 0 if it allocates nothing."""
     path = Decisions(market)
-    for message in _with_timers(messages, len(market.instruments)):
+    for message in with_timers(messages, len(market.instruments)):
         path.take(message)
     features, alpha, execution = path.features, path.alpha, path.execution
     snapshots = features.on_events(messages[-1], 1)

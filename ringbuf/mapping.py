@@ -12,7 +12,7 @@ under one. Knows nothing of what the bytes mean; `segment` does.
 import os
 import stat
 from contextlib import suppress
-from mmap import mmap
+from mmap import MADV_HUGEPAGE, mmap
 from multiprocessing import shared_memory
 from threading import Lock
 from typing import Any, Final
@@ -25,6 +25,7 @@ from ringbuf.errors import SegmentNotFound, SegmentRefused
 FOLDER: Final = "/dev/shm"
 PRIVATE_MODE: Final = 0o600
 _PAGE_BYTES: Final = 4096
+_HUGE_PAGE_BYTES: Final = 2 << 20
 _NAME_CHARS_MAX: Final = 250
 
 _tracker_lock = Lock()
@@ -87,6 +88,11 @@ class Mapping(shared_memory.SharedMemory):
         """Bring every page in and close the file: a mapping needs none."""
         # The first touch of a page costs microseconds, and must not be paid by the first record.
         assert self.buf is not None, "settle after close"
+        assert self._mmap is not None
+        if len(self.buf) >= _HUGE_PAGE_BYTES:
+            # A wish: granted where the system's shmem_enabled allows it, and otherwise nothing is lost.
+            with suppress(OSError):
+                self._mmap.madvise(MADV_HUGEPAGE)
         bytes(self.buf[::_PAGE_BYTES])
         os.close(self._fd)
         self._fd = -1

@@ -67,6 +67,31 @@ def test_a_new_segment_is_zeroed_private_and_fully_reserved(ring: Segment) -> No
     assert ring.base % 4096 == 0
 
 
+def test_a_large_segment_asks_for_huge_pages_and_is_all_there(name: str) -> None:
+    before = resident_shared_bytes()
+    segment = Segment.create(name, RECORD, 1 << 16)
+    size = segment.words.nbytes
+    assert size > 4 << 20
+    assert resident_shared_bytes() - before >= size - (
+        1 << 20
+    )  # no page is left for the first record to touch
+    # The mapping says that it may have huge pages; whether it gets them is the system's decision.
+    flags = next(part for part in smaps_of(name) if part.startswith("VmFlags"))
+    assert "hg" in flags.split() or not Path("/sys/kernel/mm/transparent_hugepage").exists()
+    segment.close()
+
+
+def resident_shared_bytes() -> int:
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("RssShmem"))
+
+
+def smaps_of(name: str) -> list[str]:
+    lines = Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines()
+    first = next(index for index, line in enumerate(lines) if name in line)
+    return lines[first : first + 30]
+
+
 def test_local_memory_behaves_alike_without_a_file() -> None:
     before = set(os.listdir(FOLDER))
     segment = Segment.local(RECORD, 8)
@@ -128,6 +153,7 @@ def test_a_truncated_file_is_refused_not_a_bus_error(ring: Segment, size: int) -
         (layout.AT_STRIDE, "stride"),
         (layout.AT_SLOT_COUNT, "slot count"),
         (layout.AT_DTYPE_DIGEST, "dtype"),
+        (layout.AT_COMMIT, "commit protocol"),
     ],
 )
 @pytest.mark.parametrize("byte", [0, 3, 7])
