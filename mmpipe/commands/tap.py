@@ -5,10 +5,13 @@ looks a few times a second and sleeps in between.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from mmpipe.dashboard.record_view import Filter, RecordView
 from mmpipe.errors import NotRunningError, UsageError
 from ringbuf import CellReader, Observer, Segment, SegmentNotFound
 from ringbuf.layout import KIND_CELL, KIND_RING
+from ringbuf.mapping import FOLDER
 from stages import topology
 from stages.context import read_context
 from stages.ports import cell_segments
@@ -45,27 +49,34 @@ def tap_ring(instance: str, options: TapOptions) -> None:
     Raises
     ------
     UsageError
-        No such ring, field, value or rate; the message says what there is.
+        No such ring, field, value, rate or count; the message says what there is.
     NotRunningError
         Nothing of that name runs.
     """
     if not 0.0 < options.hz <= HZ_MAX:
         raise UsageError(f"--hz {options.hz}: from above 0 to {HZ_MAX:g}")
+    if options.count < 0:
+        raise UsageError(f"--count {options.count}: from 0, which is without end")
     require_running(instance)
     config = read_context(instance).config
     coins = [symbol.coin for symbol in config.symbol]
     sources = open_sources(topology.segment_prefix(config.instance.name), options.ring, len(coins))
     view = RecordView(sources[0].dtype, coins)
-    tap = Tap(sources, view, options, MonotonicClock(), print)
+    watch(Tap(sources, view, options, MonotonicClock(), print), options.hz)
+
+
+def watch(tap: "Tap", hz: float) -> None:
+    """Look `hz` times a second until the tap has ended, Ctrl-C, or nobody reads what it prints."""
     try:
         while tap.look():
             sys.stdout.flush()
-            time.sleep(1.0 / options.hz)
+            time.sleep(1.0 / hz)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        sys.stderr.close()  # who read has gone, and so has the wish for a message about it
+        # The interpreter flushes once more when it exits, and would fail with 120: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if tap.left != 0:
         sys.stderr.write("the pipeline has stopped\n")
@@ -80,11 +91,13 @@ class Source:
         self._observer = Observer(segment) if segment.kind == KIND_RING else None
         self._cell = CellReader(segment) if segment.kind == KIND_CELL else None
         self._row = np.zeros(1, segment.dtype)
+        self._inode = _inode(segment.name)
 
     @property
     def alive(self) -> bool:
-        """Whether the process that made the segment still runs."""
-        return self._segment.owner.alive
+        """Whether its maker still runs and has not given it up: no stop asked for, the name still its own."""
+        given_up = self._segment.stop_requested or _inode(self._segment.name) != self._inode
+        return self._segment.owner.alive and not given_up
 
     def new_rows(self) -> Iterator[tuple[np.ndarray, int]]:
         """Copies of what is new, part by part, and how many records were overwritten before them."""
@@ -99,6 +112,13 @@ class Source:
             seen = self._cell.sequence
             if self._cell.read(self._row) and self._cell.sequence != seen:
                 yield self._row.copy(), 0
+
+
+def _inode(name: str) -> int | None:
+    # Whose a name is: a pipeline that was started again has another file. None: no such name, private memory.
+    with suppress(FileNotFoundError):
+        return (Path(FOLDER) / name).stat().st_ino
+    return None
 
 
 def open_sources(prefix: str, wanted: str, symbols: int) -> list[Source]:
