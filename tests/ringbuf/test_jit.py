@@ -9,6 +9,8 @@ import pytest
 from ringbuf import jit
 from tests.ringbuf.memory import ROOT, run_python
 
+pytestmark = pytest.mark.skipif(not jit.JIT_ENABLED, reason="about the compiler, which is off")
+
 CALLEE = """
 from ringbuf.jit import kernel
 SCALE = {scale}
