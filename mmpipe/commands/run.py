@@ -58,7 +58,8 @@ def run_line(options: RunOptions) -> None:
         reader = LineReader(supervisor.context)
         started_s = time.monotonic()
         console.print(
-            f"venue {supervisor.context.venue_url}   run {supervisor.context.run_dir}   Ctrl-C stops"
+            f"venue {supervisor.context.venue_url}   run {supervisor.context.run_dir}   Ctrl-C stops",
+            soft_wrap=True,  # scripts look for these words, whatever the width and the length of the path
         )
         _watch(supervisor, reader, options, asked, console)
         status = _close(supervisor, reader, time.monotonic() - started_s)

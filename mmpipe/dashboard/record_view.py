@@ -103,7 +103,8 @@ class RecordView:
         path, dtype = tuple(field.split(".")), self._dtype
         for name in path[:-1]:
             dtype = dtype[name] if dtype.names and name in dtype.names else np.dtype("i8")
-        if not equals or not dtype.names or path[-1] not in dtype.names or dtype[path[-1]].shape:
+        known = dtype.names and path[-1] in dtype.names
+        if not equals or not known or dtype[path[-1]].shape or dtype[path[-1]].names:
             raise UsageError(f"filter {text!r}: {self.name} has {', '.join(_scalars(self._dtype))}")
         return Filter(path, self._number(path[-1], value.strip(), text))
 
@@ -114,7 +115,8 @@ class RecordView:
     def as_line(self, row: np.void, now_ns: int) -> str:
         """Age in µs, number, symbol, and what tells most."""
         names = row.dtype.names or ()
-        cause_ns = int(row[next(name for name in CAUSES if name in names)])
+        causes = [int(row[name]) for name in CAUSES if name in names]
+        cause_ns = next((cause for cause in causes if cause > 0), causes[-1])
         symbol = str(self._value("symbol", row["symbol"])) if "symbol" in names else ""
         parts = [f"{name} {_short(self._value(name, row[name]))}" for name in TELLING[self.name]]
         age_us = (now_ns - cause_ns) / NS_PER_US

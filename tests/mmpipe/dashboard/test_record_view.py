@@ -85,6 +85,14 @@ def test_a_line_says_age_number_symbol_and_what_tells_most() -> None:
     assert "kind FILL" in RecordView(records.REPORT, COINS).as_line(report[0], 0)
 
 
+def test_a_record_without_a_cause_is_as_old_as_itself_and_a_record_within_is_no_field_to_filter() -> None:
+    report = np.zeros(1, records.REPORT)
+    report["ts_ns"] = 5_000
+    assert RecordView(records.REPORT, COINS).as_line(report[0], 9_000).split()[0] == "4"
+    with pytest.raises(UsageError, match="snapshot.mid_px"):
+        RecordView(records.FORECAST, COINS).filter("snapshot=3")
+
+
 @pytest.mark.parametrize("name", TELLING)
 def test_what_tells_most_is_in_the_record(name: str) -> None:
     dtype = getattr(records, name)
