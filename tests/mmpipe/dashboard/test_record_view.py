@@ -89,7 +89,7 @@ def test_a_record_without_a_cause_is_as_old_as_itself_and_a_record_within_is_no_
     report = np.zeros(1, records.REPORT)
     report["ts_ns"] = 5_000
     assert RecordView(records.REPORT, COINS).as_line(report[0], 9_000).split()[0] == "4"
-    with pytest.raises(UsageError, match="snapshot.mid_px"):
+    with pytest.raises(UsageError, match=r"snapshot\.mid_px"):
         RecordView(records.FORECAST, COINS).filter("snapshot=3")
 
 
