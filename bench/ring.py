@@ -32,6 +32,7 @@ from bench.ring_ours import BATCH, SLOTS, record_dtype
 from ringbuf import Consumer, Producer, Segment
 
 SIZES = (64, 256, 1024)
+IN_PLACE = ("batch_in_place", "batch_every_word")
 COMPILED_MESSAGES = {64: 4_000_000, 256: 4_000_000, 1024: 1_500_000}
 COMPILED_TRIPS = 20_000
 WARM_UP_TRIPS = 200
@@ -179,10 +180,8 @@ def _wait_for_reader(ring: Segment) -> None:
 
 def _write(ring: Segment, size: int, case: str, count: int) -> int:
     words, table = size // 8, ring_ours.table(ring)
-    if case == "batch_every_word":
-        return ring_ours.produce_every_word(ring.base, table, BATCH, count)
-    if case == "batch_in_place":
-        return ring_ours.produce_in_place(ring.base, table, BATCH, count)
+    if case in IN_PLACE:
+        return ring_ours.produce_in_place(ring.base, table, case == "batch_every_word", BATCH, count)
     batch = BATCH if case == "batch_copied" else 1
     return ring_ours.produce(ring.base, ring_ours.rows(size * batch), words, batch, count)
 
@@ -191,10 +190,8 @@ def _read(ring: Segment, size: int, case: str, count: int) -> tuple[int, int]:
     Consumer(ring)
     words, table = size // 8, ring_ours.table(ring)
     ring.words[READY_WORD] = 1
-    if case == "batch_every_word":
-        wrong = ring_ours.consume_every_word(ring.base, table, BATCH, count)
-    elif case == "batch_in_place":
-        wrong = ring_ours.consume_in_place(ring.base, table, BATCH, count)
+    if case in IN_PLACE:
+        wrong = ring_ours.consume_in_place(ring.base, table, case == "batch_every_word", BATCH, count)
     else:
         batch = BATCH if case == "batch_copied" else 1
         wrong = ring_ours.consume(ring.base, ring_ours.rows(size * batch), words, batch, count)

@@ -48,9 +48,8 @@ def compile_all(sizes: tuple[int, ...]) -> None:
         words = size // WORD_BYTES
         produce(ring.base, rows(size), words, 1, 2)
         consume(ring.base, rows(size), words, 1, 2)
-        for write, read in ((produce_in_place, consume_in_place), (produce_every_word, consume_every_word)):
-            write(ring.base, table(ring), 1, 2)
-            read(ring.base, table(ring), 1, 2)
+        produce_in_place(ring.base, table(ring), True, 1, 2)
+        consume_in_place(ring.base, table(ring), True, 1, 2)
         # A ring that answers itself.
         ask(ring.base, ring.base, rows(size), np.zeros(2, np.int64), np.zeros(1, np.int64))
         answer(ring.base, ring.base, rows(size), 0)
@@ -95,8 +94,8 @@ def consume(base: int, rows: np.ndarray, record_words: int, batch: int, count: i
 
 
 @kernel
-def produce_in_place(base: int, table: np.ndarray, batch: int, count: int) -> int:
-    """Write two words of `count` records where they lie; how many were written.
+def produce_in_place(base: int, table: np.ndarray, every_word: bool, batch: int, count: int) -> int:
+    """Write `count` records where they lie, two words or every word of each; how many were written.
 
     `table` is the (slots, words) int64 view of the ring.
     """
@@ -104,7 +103,10 @@ def produce_in_place(base: int, table: np.ndarray, batch: int, count: int) -> in
     while done < count and patience > 0:
         first, claimed = claim(base, min(batch, count - done))
         for i in range(claimed):
-            table[first + i, 1] = table[first + i, last] = done + i
+            if every_word:
+                table[first + i, 1:] = done + i
+            else:
+                table[first + i, 1] = table[first + i, last] = done + i
         publish(base, claimed)
         done += claimed
         if claimed == 0:
@@ -114,50 +116,17 @@ def produce_in_place(base: int, table: np.ndarray, batch: int, count: int) -> in
 
 
 @kernel
-def consume_in_place(base: int, table: np.ndarray, batch: int, count: int) -> int:
-    """Check two words of `count` records where they lie; how many were wrong or missing."""
+def consume_in_place(base: int, table: np.ndarray, every_word: bool, batch: int, count: int) -> int:
+    """Check `count` records where they lie, two words or every word; how many were wrong or missing."""
     done, wrong, patience, last = 0, 0, ROUNDS_MAX, table.shape[1] - 1
     while done < count and patience > 0:
         first, got = peek(base, batch)
         for i in range(got):
-            if table[first + i, 1] != done + i or table[first + i, last] != done + i:
-                wrong += 1
-        release(base, got)
-        done += got
-        if got == 0:
-            patience -= 1
-            pause()
-    return wrong + count - done
-
-
-@kernel
-def produce_every_word(base: int, table: np.ndarray, batch: int, count: int) -> int:
-    """Write every word of `count` records where they lie; how many were written."""
-    done, patience = 0, ROUNDS_MAX
-    while done < count and patience > 0:
-        first, claimed = claim(base, min(batch, count - done))
-        for i in range(claimed):
-            table[first + i, 1:] = done + i
-        publish(base, claimed)
-        done += claimed
-        if claimed == 0:
-            patience -= 1
-            pause()
-    return done
-
-
-@kernel
-def consume_every_word(base: int, table: np.ndarray, batch: int, count: int) -> int:
-    """Check every word of `count` records where they lie; how many were wrong or missing."""
-    done, wrong, patience = 0, 0, ROUNDS_MAX
-    while done < count and patience > 0:
-        first, got = peek(base, batch)
-        for i in range(got):
-            bits = 0
-            for word in range(1, table.shape[1]):
-                bits |= table[first + i, word] ^ (done + i)
-            if bits != 0:
-                wrong += 1
+            bits = (table[first + i, 1] ^ (done + i)) | (table[first + i, last] ^ (done + i))
+            if every_word:
+                for word in range(2, last):
+                    bits |= table[first + i, word] ^ (done + i)
+            wrong += bits != 0
         release(base, got)
         done += got
         if got == 0:

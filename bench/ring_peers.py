@@ -7,7 +7,6 @@ begins with its number, which the reader gets back.
 
 import multiprocessing
 import os
-import select
 import tempfile
 import time
 from collections.abc import Callable
@@ -209,9 +208,3 @@ def make_channels(record_bytes: int) -> dict[str, Callable[[], Channel]]:
     if find_spec("iceoryx2"):
         makers["iceoryx2"] = lambda: IceoryxChannel(record_bytes)
     return makers
-
-
-def wait_readable(descriptor: int, timeout_s: float) -> None:
-    """Wait until the other side said that it is there."""
-    if not select.select([descriptor], [], [], timeout_s)[0]:
-        raise RuntimeError(f"the other side of a channel did not come within {timeout_s} s")

@@ -118,7 +118,7 @@ class RecordView:
         causes = [int(row[name]) for name in CAUSES if name in names]
         cause_ns = next((cause for cause in causes if cause > 0), causes[-1])
         symbol = str(self._value("symbol", row["symbol"])) if "symbol" in names else ""
-        parts = [f"{name} {_short(self._value(name, row[name]))}" for name in TELLING[self.name]]
+        parts = [f"{name} {_short(self._value(name, row[name])):<10}" for name in TELLING[self.name]]
         age_us = (now_ns - cause_ns) / NS_PER_US
         return f"{age_us:>11,.0f} µs  #{int(row['seq']):<9} {symbol:<6} {'  '.join(parts)}"
 
@@ -132,13 +132,13 @@ class RecordView:
             known = {member.name: int(member) for member in enum}
         if value.upper() in known:
             return known[value.upper()]
+        there = ", ".join(known) or "numbers"
         try:
             number = float(value)
         except ValueError:
-            there = ", ".join(known) or "numbers"
             raise UsageError(f"filter {text!r}: {name} knows {there}") from None
-        if not math.isfinite(number):
-            raise UsageError(f"filter {text!r}: nothing equals {value}")
+        if not math.isfinite(number) or (known and number not in known.values()):
+            raise UsageError(f"filter {text!r}: nothing equals {value}; {name} knows {there}")
         return number
 
     def _value(self, name: str, value: Any) -> Any:
@@ -171,4 +171,4 @@ def _scalars(dtype: np.dtype) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -69,6 +69,8 @@ def test_a_filter_takes_coins_names_and_numbers(text: str, passing: list[int]) -
         ("px=nan", "nothing equals"),
         ("snapshot.px=1", "kind"),
         ("kind=NOPE", "TRADE"),
+        ("kind=99", "TRADE"),
+        ("symbol=7", "BTC, ETH"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_there_is(text: str, says: str) -> None:
