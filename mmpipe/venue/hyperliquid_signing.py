@@ -102,19 +102,28 @@ def recover_l1(
         If the signature or the action is not one.
     """
     try:
+        connection_id = action_hash(action, nonce, vault, expires_after)
+    except Exception as error:  # msgpack and the address refuse with errors of many kinds
+        raise VenueError(f"Unable to recover signer: {error!r}; sign the action as sent") from error
+    a, b = (recover_address(signature, _digest(h, connection_id)) for h in _SOURCE_HASHES)
+    return a, b
+
+
+def recover_address(signature: Mapping[str, Any], digest: bytes) -> str:
+    """Lower-case address of the key that made a signature over a 32-byte digest.
+
+    Raises
+    ------
+    VenueError
+        If it is no signature.
+    """
+    try:
         r = int(signature["r"], 16).to_bytes(_WORD_BYTES, "big")
         s = int(signature["s"], 16).to_bytes(_WORD_BYTES, "big")
         packed = r + s + bytes([signature["v"] - _V_OFFSET])
-        connection_id = action_hash(action, nonce, vault, expires_after)
-        a, b = (
-            _address_of_public(PublicKey.from_signature_and_message(packed, _digest(h, connection_id), None))
-            for h in _SOURCE_HASHES
-        )
+        return _address_of_public(PublicKey.from_signature_and_message(packed, digest, None))
     except Exception as error:  # coincurve raises bare Exception for a point off the curve
-        raise VenueError(
-            f"Unable to recover signer: {error!r}; sign r, s, v over the action as sent"
-        ) from error
-    return a, b
+        raise VenueError(f"Unable to recover signer: {error!r}; r, s and v are needed") from error
 
 
 def action_hash(action: Mapping[str, Any], nonce: int, vault: str | None, expires_after: int | None) -> bytes:
@@ -135,7 +144,7 @@ def action_hash(action: Mapping[str, Any], nonce: int, vault: str | None, expire
     packed += b"\x00" if vault is None else b"\x01" + _address_bytes(vault)
     if expires_after is not None:
         packed += b"\x00" + expires_after.to_bytes(_U64_BYTES, "big")
-    return _keccak(packed)
+    return keccak_256(packed)
 
 
 def address_of(private_key: bytes) -> str:
@@ -193,7 +202,7 @@ def _signature(key: PrivateKey, digest: bytes) -> dict[str, Any]:
 
 
 def _address_of_public(key: PublicKey) -> str:
-    return "0x" + _keccak(key.format(compressed=False)[1:])[-ADDRESS_BYTES:].hex()
+    return "0x" + keccak_256(key.format(compressed=False)[1:])[-ADDRESS_BYTES:].hex()
 
 
 def _address_bytes(address: str) -> bytes:
@@ -203,25 +212,30 @@ def _address_bytes(address: str) -> bytes:
     return raw
 
 
-def _keccak(data: bytes) -> bytes:
+def keccak_256(data: bytes) -> bytes:
+    """Keccak with 256 bits, as Ethereum uses it."""
     return keccak.new(digest_bits=256, data=data).digest()
 
 
 def _digest(source_hash: bytes, connection_id: bytes) -> bytes:
-    return _keccak(_PREFIX + _keccak(_AGENT_TYPE_HASH + source_hash + connection_id))
+    return keccak_256(_PREFIX + keccak_256(_AGENT_TYPE_HASH + source_hash + connection_id))
 
 
-_AGENT_TYPE_HASH: Final = _keccak(b"Agent(string source,bytes32 connectionId)")
-_DOMAIN_TYPE_HASH: Final = _keccak(
+_AGENT_TYPE_HASH: Final = keccak_256(b"Agent(string source,bytes32 connectionId)")
+_DOMAIN_TYPE_HASH: Final = keccak_256(
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
 _CHAIN_ID: Final = 1337
-_DOMAIN_SEPARATOR: Final = _keccak(
-    _DOMAIN_TYPE_HASH
-    + _keccak(b"Exchange")
-    + _keccak(b"1")
-    + _CHAIN_ID.to_bytes(_WORD_BYTES, "big")
-    + bytes(_WORD_BYTES)
-)
-_PREFIX: Final = b"\x19\x01" + _DOMAIN_SEPARATOR
-_SOURCE_HASHES: Final = (_keccak(b"a"), _keccak(b"b"))
+
+
+def eip712_prefix(name: bytes, chain_id: int) -> bytes:
+    """What stands before the hash of a typed message: 19 01 and the separator of the domain."""
+    word = chain_id.to_bytes(_WORD_BYTES, "big")
+    version = keccak_256(b"1")
+    return b"\x19\x01" + keccak_256(
+        _DOMAIN_TYPE_HASH + keccak_256(name) + version + word + bytes(_WORD_BYTES)
+    )
+
+
+_PREFIX: Final = eip712_prefix(b"Exchange", _CHAIN_ID)
+_SOURCE_HASHES: Final = (keccak_256(b"a"), keccak_256(b"b"))
