@@ -21,7 +21,6 @@ SETTLE_S = 6.0
 # A market in which nothing happens, and a feed that does not mind.
 STILL = {
     "scenario": '"still"',
-    "book_interval_ms": "10000",
     "maker_stale_ms": "60000",
     "lead_stale_ms": "60000",
     "first_message_timeout_ms": "60000",

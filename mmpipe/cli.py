@@ -15,9 +15,11 @@ from ringbuf.errors import RingbufError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon.")
+venue_app = typer.Typer(help="The embedded exchange.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
 app.add_typer(risk_app, name="risk")
 app.add_typer(config_app, name="config")
+app.add_typer(venue_app, name="venue")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
 InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
@@ -82,17 +84,35 @@ def risk_reset(
     reset_latch(config, instance, reason)
 
 
-@app.command()
+@venue_app.callback(invoke_without_command=True)
 def venue(
+    context: typer.Context,
     config: ConfigOption = Path("pipeline.toml"),
     scenario: Annotated[str, typer.Option("--scenario", help="market")] = "",
+    profile: Annotated[str, typer.Option("--profile", help="cadences, delays and limits")] = "",
     seed: Annotated[int, typer.Option("--seed", help="-1: as configured")] = -1,
     port: Annotated[int, typer.Option("--port", help="-1: as configured")] = -1,
+    account: Annotated[list[str] | None, typer.Option("--account", help="an address to fund")] = None,
+    names: Annotated[bool, typer.Option("--list", help="name scenarios, profiles and faults")] = False,
 ) -> None:
     """Run the embedded exchange alone: Hyperliquid's wire format and a Binance lead on one port."""
-    from mmpipe.commands.venue import run_venue
+    from mmpipe.commands.venue import VenueOptions, list_venue, run_venue
 
-    run_venue(config, scenario, seed, port)
+    if names:
+        list_venue()
+    elif context.invoked_subcommand is None:
+        run_venue(VenueOptions(config, scenario, profile, seed, port, account or []))
+
+
+@venue_app.command("ctl")
+def venue_ctl(
+    words: Annotated[list[str], typer.Argument(help="what to do, then name=value pairs")],
+    instance: Annotated[str, typer.Option("--instance", help="empty: the one that runs")] = "",
+) -> None:
+    """Switch faults of a running exchange: fault KIND, clear, post_only, delist, deposit, status, ledger."""
+    from mmpipe.commands.venue import control_venue
+
+    control_venue(instance, words)
 
 
 @app.command()

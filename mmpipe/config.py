@@ -50,8 +50,7 @@ class VenueConfig(Section, frozen=True):
     account: str
     scenario: Text
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    book_interval_ms: Annotated[int, Meta(ge=10, le=10_000)]
-    block_ms: Annotated[int, Meta(ge=1, le=1_000)]
+    profile: Text
     deposit_usdc: Positive
 
 

@@ -18,7 +18,7 @@ ANSWER_BYTES_MAX = 1 << 20
 class ControlServer:
     """Answers requests in the event loop of its process; a malformed one is answered, not obeyed."""
 
-    def __init__(self, path: Path, on_request: Callable[[dict[str, str]], dict[str, Any]]) -> None:
+    def __init__(self, path: Path, on_request: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self._path = path
         self._on_request = on_request
 

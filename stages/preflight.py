@@ -11,7 +11,8 @@ from mmpipe.errors import PreflightError
 from mmpipe.venue.hyperliquid_meta import parse_meta
 from mmpipe.venue.hyperliquid_signing import address_of
 from mmpipe.venue.rest import fetch_info
-from mmpipe.venue.sim.settings import VenueSettings, demo_agents, demo_keys
+from mmpipe.venue.sim.profiles import load_profile
+from mmpipe.venue.sim.settings import VenueSettings, demo_agents, demo_keys, demo_vaults
 
 INFO_TIMEOUT_S = 10.0
 BPS_PER_UNIT = 1e4
@@ -50,11 +51,11 @@ def embedded_settings(config: Config) -> tuple[VenueSettings | None, str, RunKey
         seed=venue.seed,
         coins=tuple(symbol.coin for symbol in config.symbol),
         leads=tuple(symbol.lead for symbol in config.symbol),
-        book_interval_ms=venue.book_interval_ms,
-        block_ms=venue.block_ms,
+        profile=load_profile(venue.profile),
         deposit_usdc=venue.deposit_usdc,
         accounts=(master,),
         agents=demo_agents(),
+        vaults=demo_vaults(),
     )
     return settings, "", RunKeys(keys.execution.hex(), keys.risk.hex(), master)
 

@@ -206,7 +206,7 @@ class Supervisor:
         ours, theirs = self._spawn.Pipe()
         child = self._spawn.Process(
             target=venue.process,
-            args=(settings, self.config.log, theirs, self._telemetry),
+            args=(settings, self._folder, self.config.log, theirs, self._telemetry),
             name="mmpipe-venue",
         )
         child.start()

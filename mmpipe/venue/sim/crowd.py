@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from mmpipe.venue.sim.chance import CHANCE
+from mmpipe.venue.sim.market import CROWD_FIRST
 
 PROVIDERS: Final = 3  # per symbol
 LADDER: Final = 24  # price levels a provider quotes per side
@@ -20,7 +21,7 @@ NOISE_ORDERS: Final = 32  # resting orders of noise traders per symbol
 HISTORY: Final = 4_096  # blocks of efficient price remembered
 LEAD_TRADES: Final = 8  # per symbol and block
 
-# Accounts: 0 receives fees, then per symbol its providers, its noise, its informed and its liquidated.
+# Accounts: from CROWD_FIRST on per symbol its providers, its noise, its informed and its liquidated.
 ACCOUNTS_PER_SYMBOL: Final = PROVIDERS + 3
 
 PHASE = np.dtype(
@@ -158,7 +159,7 @@ def new_crowd(seed: int, block_ms: int, phases: np.ndarray, instruments: np.ndar
     crowd.symbols["lots_per_usdc"] = lots_in_unit * ticks_in_unit / start_tick
     crowd.symbols["noise_side"] = 1
     crowd.history[:] = start_tick[:, None]
-    first = 1 + ACCOUNTS_PER_SYMBOL * np.arange(count)
+    first = CROWD_FIRST + ACCOUNTS_PER_SYMBOL * np.arange(count)
     crowd.providers["account"] = first[:, None] + np.arange(PROVIDERS)
     crowd.providers["half_spread_steps"] = np.linspace(0.1, 0.7, PROVIDERS)
     crowd.symbols["noise_account"] = first + PROVIDERS

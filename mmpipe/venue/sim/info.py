@@ -1,38 +1,29 @@
-"""Answers to POST /info: a table from request type to a function of exchange and request."""
+"""Answers to POST /info about markets: a table from request type to a function of venue and request."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from mmpipe.venue.sim.accounts import HISTORY_MAX, Account
-from mmpipe.venue.sim.exchange import MAKER_FEE_PPM, TAKER_FEE_PPM, Exchange
+from mmpipe.venue import hyperliquid_messages as wire
+from mmpipe.venue.sim.account_info import ACCOUNT_ANSWERS
+from mmpipe.venue.sim.candles import INTERVAL_MIN
+from mmpipe.venue.sim.info_request import Desk, Request, UnreadableRequestError, time_of
 from mmpipe.venue.sim.instruments import meta_of
-from mmpipe.venue.sim.views import (
-    BOOK_LEVELS,
-    account_view,
-    book_view,
-    ctx_view,
-    fill_view,
-    full_order_view,
-    mids_view,
-    order_view,
-)
-from mmpipe.venue.sim.wire import ADDRESS, CLOID, text_of
+from mmpipe.venue.sim.pricing import funding_rate
+from mmpipe.venue.sim.views import book_view, context_view, grouped_book_view, mids_view, rate_text
 
 UNREADABLE: Final = "Failed to deserialize the JSON body into the target type"
-
-Request = dict[str, Any]
-
-
-class UnreadableRequestError(Exception):
-    """The request is none this exchange can read; answered by 422 and `UNREADABLE`."""
+FIGURES: Final = (2, 3, 4, 5)
+MANTISSAS: Final = (1, 2, 5)
+HOUR_MS: Final = 3_600_000
+ROWS_MAX: Final = 500
 
 
-def answer_info(exchange: Exchange, request: object) -> Any:
+def answer_info(desk: Desk, request: object) -> Any:
     """Answer to one info request, ready to be encoded.
 
     Parameters
     ----------
-    exchange : Exchange
+    desk : Desk
         Read only.
     request : object
         Decoded JSON, whatever it is.
@@ -46,34 +37,23 @@ def answer_info(exchange: Exchange, request: object) -> Any:
     if not isinstance(kind, str) or kind not in _ANSWERS:
         raise UnreadableRequestError(kind)
     assert isinstance(request, dict)
-    return _ANSWERS[kind](exchange, request)
+    return _ANSWERS[kind](desk, request)
 
 
-def _account(exchange: Exchange, request: Request) -> Account | None:
-    user = request.get("user")
-    if not isinstance(user, str) or ADDRESS.fullmatch(user.lower()) is None:
-        raise UnreadableRequestError("user")
-    return exchange.accounts.get(user.lower())
+def _meta(desk: Desk, request: Request) -> Any:
+    if request.get("dex") not in (None, ""):
+        raise UnreadableRequestError("dex")
+    return meta_of(desk.state.coins, desk.state.market.prices["delisted"].tolist())
 
 
-def _time(request: Request, key: str, default: int) -> int:
-    value = request.get(key)
-    if value is None and key == "endTime":
-        return default
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UnreadableRequestError(key)
-    return value
+def _meta_and_contexts(desk: Desk, request: Request) -> Any:
+    return [
+        _meta(desk, request),
+        [context_view(desk.state, symbol) for symbol in range(len(desk.state.coins))],
+    ]
 
 
-def _meta(exchange: Exchange, _: Request) -> Any:
-    return meta_of(exchange.coins)
-
-
-def _meta_and_contexts(exchange: Exchange, _: Request) -> Any:
-    return [meta_of(exchange.coins), [ctx_view(exchange, symbol) for symbol in range(len(exchange.coins))]]
-
-
-def _spot_meta(_exchange: Exchange, _: Request) -> Any:
+def _spot_meta(_desk: Desk, _: Request) -> Any:
     usdc = {
         "name": "USDC",
         "szDecimals": 8,
@@ -87,134 +67,107 @@ def _spot_meta(_exchange: Exchange, _: Request) -> Any:
     return {"tokens": [usdc], "universe": []}
 
 
-def _all_mids(exchange: Exchange, _: Request) -> Any:
-    return mids_view(exchange)
-
-
-def _book(exchange: Exchange, request: Request) -> Any:
+def _book(desk: Desk, request: Request) -> Any:
     coin = request.get("coin")
     if not isinstance(coin, str):
         raise UnreadableRequestError("coin")
-    symbol = exchange.symbol_of.get(coin)
-    return None if symbol is None else book_view(exchange, symbol, BOOK_LEVELS)
+    symbol = desk.state.symbol_of.get(coin)
+    if symbol is None:
+        return None
+    grouping = grouping_of(request)
+    return grouped_book_view(desk.state, symbol, *grouping) if grouping else book_view(desk.state, symbol)
 
 
-def _state(exchange: Exchange, request: Request) -> Any:
-    return account_view(exchange, _account(exchange, request))
+def grouping_of(request: Request) -> tuple[int, int] | None:
+    """Significant figures and mantissa of a book request; None for the full book.
+
+    Raises
+    ------
+    UnreadableRequestError
+        If the venue knows no such grouping.
+    """
+    figures, mantissa = request.get("nSigFigs"), request.get("mantissa")
+    if figures is None and mantissa is None:
+        return None
+    known = type(figures) is int and figures in FIGURES
+    if not known or (mantissa is not None and (figures != FIGURES[-1] or mantissa not in MANTISSAS)):
+        raise UnreadableRequestError("nSigFigs")
+    assert isinstance(figures, int)
+    return figures, int(mantissa or 1)
 
 
-def _open_orders(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    orders = account.open.values() if account is not None else ()
-    return [order_view(exchange, order) for order in orders]
+def _candles(desk: Desk, request: Request) -> Any:
+    inner = request.get("req")
+    if not isinstance(inner, dict) or not isinstance(inner.get("coin"), str):
+        raise UnreadableRequestError("req")
+    if inner.get("interval") not in INTERVAL_MIN:
+        raise UnreadableRequestError("interval")
+    symbol = desk.state.symbol_of.get(inner["coin"])
+    start, end = time_of(inner, "startTime", 0), time_of(inner, "endTime", 2**63)
+    return None if symbol is None else desk.history.candles[symbol].between(inner["interval"], start, end)
 
 
-def _frontend_open_orders(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    orders = account.open.values() if account is not None else ()
-    return [full_order_view(exchange, order) for order in orders]
+def _recent_trades(desk: Desk, request: Request) -> Any:
+    symbol = desk.state.symbol_of.get(str(request.get("coin")))
+    return None if symbol is None else list(reversed(desk.history.trades[symbol]))
 
 
-def _historical_orders(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    if account is None:
-        return []
-    newest_first = [*account.open.values(), *reversed(account.closed.values())][:HISTORY_MAX]
+def _funding_history(desk: Desk, request: Request) -> Any:
+    symbol = desk.state.symbol_of.get(str(request.get("coin")))
+    start, end = time_of(request, "startTime", 0), time_of(request, "endTime", 2**63)
+    if symbol is None:
+        return None
     return [
-        {
-            "order": full_order_view(exchange, order),
-            "status": order.status,
-            "statusTimestamp": order.status_ts_ms,
-        }
-        for order in newest_first
+        wire.FundingRecord(row["coin"], rate_text(row["fundingRate"]), row["time"], rate_text(row["premium"]))
+        for row in desk.state.funding_log[symbol]
+        if start <= row["time"] <= end
+    ][:ROWS_MAX]
+
+
+def _predicted_fundings(desk: Desk, _: Request) -> Any:
+    next_ms = (desk.state.ts_ms // HOUR_MS + 1) * HOUR_MS
+    return [
+        [
+            coin.name,
+            [
+                [
+                    "HlPerp",
+                    {
+                        "fundingRate": rate_text(funding_rate(desk.state.market, symbol)),
+                        "nextFundingTime": next_ms,
+                        "fundingIntervalHours": 1,
+                    },
+                ]
+            ],
+        ]
+        for symbol, coin in enumerate(desk.state.coins)
     ]
 
 
-def _order_status(exchange: Exchange, request: Request) -> Any:
-    account, oid = _account(exchange, request), request.get("oid")
-    if isinstance(oid, str):
-        if CLOID.fullmatch(oid) is None:
-            raise UnreadableRequestError("oid")
-        oid = account.oid_of_cloid.get(oid, 0) if account is not None else 0
-    if not isinstance(oid, int) or isinstance(oid, bool):
-        raise UnreadableRequestError("oid")
-    order = account.order(oid) if account is not None else None
-    if order is None:
-        return {"status": "unknownOid"}
-    view = full_order_view(exchange, order)
-    body = {"order": view, "status": order.status, "statusTimestamp": order.status_ts_ms}
-    return {"status": "order", "order": body}
-
-
-def _user_fills(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    return [fill_view(exchange, fill) for fill in reversed(account.fills)] if account is not None else []
-
-
-def _user_fills_by_time(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    start, end = _time(request, "startTime", 0), _time(request, "endTime", 2**63)
-    fills = account.fills if account is not None else ()
-    return [fill_view(exchange, fill) for fill in fills if start <= fill.ts_ms <= end]
-
-
-def _user_fees(exchange: Exchange, request: Request) -> Any:
-    _account(exchange, request)
-    add, cross = (text_of(ppm, 1_000_000) for ppm in (MAKER_FEE_PPM, TAKER_FEE_PPM))
-    tiers: Request = {"vip": [], "mm": []}
-    return {
-        "dailyUserVlm": [],
-        "feeSchedule": {"cross": cross, "add": add, "tiers": tiers, "referralDiscount": "0.0"},
-        "userCrossRate": cross,
-        "userAddRate": add,
-        "activeReferralDiscount": "0.0",
-        "trial": None,
-        "feeTrialReward": "0.0",
-        "nextTrialAvailableTimestamp": None,
-    }
-
-
-def _user_role(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    if account is not None:
-        return {"role": "user"}
-    master = exchange.settings.agents.get(str(request["user"]).lower())
-    return {"role": "agent", "data": {"user": master}} if master else {"role": "missing"}
-
-
-def _user_rate_limit(exchange: Exchange, request: Request) -> Any:
-    account = _account(exchange, request)
-    fills = account.fills if account is not None else ()
-    usdc = sum(f.tick * f.lots for f in fills) // 1_000_000
-    return {"cumVlm": f"{usdc}.0", "nRequestsUsed": 0, "nRequestsCap": 10_000 + usdc}
-
-
-def _phases(exchange: Exchange, _: Request) -> Any:
+def _phases(desk: Desk, _: Request) -> Any:
     # Ours, not the venue's: the labels a test or an acceptance run compares its verdicts with.
     return {
-        "scenario": exchange.scenario.name,
-        "seed": exchange.settings.seed,
-        "time": exchange.ts_ms,
-        "phases": exchange.phase_log,
+        "scenario": desk.state.scenario.name,
+        "seed": desk.state.settings.seed,
+        "time": desk.state.ts_ms,
+        "phases": desk.state.phase_log,
     }
 
 
-_ANSWERS: Final[dict[str, Callable[[Exchange, Request], Any]]] = {
+_ANSWERS: Final[dict[str, Callable[[Desk, Request], Any]]] = ACCOUNT_ANSWERS | {
     "meta": _meta,
     "metaAndAssetCtxs": _meta_and_contexts,
+    "allPerpMetas": lambda desk, request: [_meta(desk, request)],
     "spotMeta": _spot_meta,
-    "allMids": _all_mids,
+    "spotMetaAndAssetCtxs": lambda desk, request: [_spot_meta(desk, request), []],
+    "outcomeMeta": lambda _desk, _request: {"outcomes": [], "questions": []},
+    "perpDexs": lambda _desk, _request: [None],
+    "allMids": lambda desk, _request: mids_view(desk.state),
     "l2Book": _book,
-    "clearinghouseState": _state,
-    "openOrders": _open_orders,
-    "frontendOpenOrders": _frontend_open_orders,
-    "historicalOrders": _historical_orders,
-    "orderStatus": _order_status,
-    "userFills": _user_fills,
-    "userFillsByTime": _user_fills_by_time,
-    "userFees": _user_fees,
-    "userRole": _user_role,
-    "userRateLimit": _user_rate_limit,
-    "perpDexs": lambda _exchange, _request: [None],
+    "candleSnapshot": _candles,
+    "recentTrades": _recent_trades,
+    "fundingHistory": _funding_history,
+    "predictedFundings": _predicted_fundings,
+    "exchangeStatus": lambda desk, _request: {"time": desk.state.ts_ms, "specialStatuses": None},
     "scenarioPhases": _phases,
 }

@@ -1,11 +1,14 @@
 """The coins of the embedded exchange: grids, start prices and what `meta` says about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import UNSET
 
 from mmpipe.units import ticks_per_unit
+from mmpipe.venue import hyperliquid_messages as wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Coin:
     start_px : float
         Efficient price before the first block.
     max_leverage : int
-        Shown in `meta`; margin itself is simpler, see `exchange`.
+        Half its inverse is the maintenance margin.
     """
 
     name: str
@@ -70,29 +73,30 @@ def start_table(coins: tuple[Coin, ...]) -> np.ndarray:
     return np.array(rows, dtype=np.float64)
 
 
-def meta_of(coins: tuple[Coin, ...]) -> dict[str, object]:
-    """Answer to `{"type": "meta"}`."""
+def meta_of(coins: tuple[Coin, ...], delisted: Sequence[int]) -> wire.Meta:
+    """Answer to `{"type": "meta"}`; a delisted coin keeps its index.
+
+    Parameters
+    ----------
+    delisted : sequence of int
+        1 where trading has ended.
+    """
     leverages = sorted({coin.max_leverage for coin in coins})
     tables = {leverage: _MARGIN_TABLE_FIRST + i for i, leverage in enumerate(leverages)}
-    return {
-        "universe": [
-            {
-                "szDecimals": coin.size_decimals,
-                "name": coin.name,
-                "maxLeverage": coin.max_leverage,
-                "marginTableId": tables[coin.max_leverage],
-            }
-            for coin in coins
+    return wire.Meta(
+        universe=[
+            wire.Coin(
+                coin.size_decimals,
+                coin.name,
+                coin.max_leverage,
+                tables[coin.max_leverage],
+                isDelisted=True if ended else UNSET,
+            )
+            for coin, ended in zip(coins, delisted, strict=True)
         ],
-        "marginTables": [
-            [
-                index,
-                {
-                    "description": f"flat {leverage}x",
-                    "marginTiers": [{"lowerBound": "0.0", "maxLeverage": leverage}],
-                },
-            ]
+        marginTables=[
+            (index, wire.MarginTable(f"flat {leverage}x", [wire.MarginTier("0.0", leverage)]))
             for leverage, index in tables.items()
         ],
-        "collateralToken": 0,
-    }
+        collateralToken=0,
+    )

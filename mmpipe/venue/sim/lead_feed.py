@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from mmpipe.venue.sim.exchange import Exchange
+from mmpipe.venue.sim.delivery import Delivery
 from mmpipe.venue.sim.instruments import Coin
 from mmpipe.venue.sim.sessions import Session, Topics
+from mmpipe.venue.sim.state import VenueState
 from mmpipe.venue.sim.wire import text_of
 
 ROUTES: Final = {"public": "bookTicker", "market": "aggTrade"}
@@ -30,9 +31,10 @@ class LeadRequest(msgspec.Struct):
 class LeadFeed:
     """Publishes one block of the lead market, and answers stream subscriptions."""
 
-    def __init__(self, exchange: Exchange, topics: Topics) -> None:
-        self._exchange = exchange
+    def __init__(self, state: VenueState, topics: Topics, delivery: Delivery) -> None:
+        self._state = state
         self._topics = topics
+        self._delivery = delivery
 
     def listen(self, route: str, streams: list[str], session: Session) -> None:
         """Subscribe to combined streams such as `btcusdt@bookTicker`."""
@@ -61,18 +63,18 @@ class LeadFeed:
     def publish(self) -> None:
         """Send what changed in the last block."""
         for coin, quote, trades in zip(
-            self._exchange.coins, self._exchange.crowd.lead, self._exchange.crowd.lead_trades, strict=True
+            self._state.coins, self._state.crowd.lead, self._state.crowd.lead_trades, strict=True
         ):
             symbol = coin.lead.lower()
             ticker, trade_stream = f"{symbol}@bookTicker", f"{symbol}@aggTrade"
-            if quote["changed"] and self._topics.wanted(("lead", ticker)):
+            if quote["changed"] and self._delivery.wanted(("lead", ticker)):
                 self._send(ticker, self._ticker(coin, quote))
-            if quote["trades"] and self._topics.wanted(("lead", trade_stream)):
+            if quote["trades"] and self._delivery.wanted(("lead", trade_stream)):
                 for row in trades[: int(quote["trades"])]:
                     self._send(trade_stream, self._trade(coin, row))
 
     def _send(self, stream: str, view: dict[str, Any]) -> None:
-        self._topics.publish(("lead", stream), _encode({"stream": stream, "data": view}))
+        self._delivery.publish(("lead", stream), _encode({"stream": stream, "data": view}))
 
     def _ticker(self, coin: Coin, quote: Any) -> dict[str, Any]:
         return {
@@ -83,15 +85,15 @@ class LeadFeed:
             "B": _qty(coin, quote["bid_lots"]),
             "a": _px(coin, quote["ask_tick"]),
             "A": _qty(coin, quote["ask_lots"]),
-            "T": self._exchange.ts_ms,
-            "E": self._exchange.ts_ms,
+            "T": self._state.ts_ms,
+            "E": self._state.ts_ms,
         }
 
     def _trade(self, coin: Coin, row: Any) -> dict[str, Any]:
         trade_id, qty = int(row["id"]), _qty(coin, row["lots"])
         return {
             "e": "aggTrade",
-            "E": self._exchange.ts_ms,
+            "E": self._state.ts_ms,
             "a": trade_id,
             "s": coin.lead,
             "p": _px(coin, row["tick"]),
@@ -99,7 +101,7 @@ class LeadFeed:
             "nq": qty,
             "f": trade_id,
             "l": trade_id,
-            "T": self._exchange.ts_ms,
+            "T": self._state.ts_ms,
             "m": bool(row["side"] < 0),
         }
 

@@ -20,10 +20,11 @@ TAPE_MAX: Final = 65_536  # fills, and order events, of one block
 TAPE_RESERVE: Final = 2 * ORDERS_MAX  # one order can fill at most every resting order
 NO_SLOT: Final = -1
 FEE_ACCOUNT: Final = 0  # receives every fee, so that the cash of all accounts sums to the deposits
+BACKSTOP_ACCOUNT: Final = 1  # takes over what could not be liquidated in the book
+DEFAULT_LEVERAGE: Final = 20
+CROWD_FIRST: Final = 2  # simulated participants, then the users' accounts
 
-# REQUEST.kind
-PLACE: Final = 1
-CANCEL: Final = 2
+PLACE: Final = 0  # REQUEST.kind; any other is the status of a cancel
 
 # Status of an order; the text the venue shows is in `exchange`.
 OPEN: Final = 1
@@ -37,6 +38,16 @@ REDUCE_ONLY_REJECTED: Final = 8
 NO_LIQUIDITY_REJECTED: Final = 9
 NO_ROOM_REJECTED: Final = 10
 UNKNOWN_ORDER: Final = 11  # answer to a cancel: never placed, already cancelled, or filled
+LIQUIDATED_CANCELED: Final = 12
+DELISTED_CANCELED: Final = 13
+SCHEDULED_CANCELED: Final = 14
+MARGIN_CANCELED: Final = 15
+
+# FILL.cause
+TRADED: Final = 0
+LIQUIDATED: Final = 1  # the taker's position was sold in the book
+BACKSTOPPED: Final = 2  # taken over by the backstop, not a public trade
+DELEVERAGED: Final = 3  # closed against an account that had nothing left, not a public trade
 
 HEADER = np.dtype(
     [
@@ -51,6 +62,8 @@ HEADER = np.dtype(
         ("last_oid", "i8"),  # of the order just submitted
         ("last_lots", "i8"),  # filled at once
         ("last_notional", "i8"),  # tick * lots of what was filled at once, 1e-6 USDC
+        ("cause", "i8"),  # of the fills to come
+        ("deposits", "i8"),  # cash paid in; the cash of all accounts sums to it at every event
     ],
     align=True,
 )
@@ -98,6 +111,9 @@ FILL = np.dtype(
         ("taker_fee", "i8"),
         ("maker_start_lots", "i8"),  # position before this fill
         ("taker_start_lots", "i8"),
+        ("maker_closed", "i8"),  # profit realised against the entry price, cash, without the fee
+        ("taker_closed", "i8"),
+        ("cause", "i8"),
     ],
     align=True,
 )
@@ -119,7 +135,7 @@ ORDER_EVENT = np.dtype(
 
 REQUEST = np.dtype(
     [
-        ("kind", "i8"),  # PLACE or CANCEL
+        ("kind", "i8"),  # PLACE, or the status a cancel is to have
         ("account", "i8"),
         ("symbol", "i8"),
         ("side", "i8"),
@@ -138,6 +154,45 @@ REQUEST = np.dtype(
 DEPTH = np.dtype([("tick", "i8"), ("lots", "i8"), ("orders", "i8")], align=True)
 
 
+STANDING = np.dtype(
+    [
+        ("lots", "i8"),  # signed position
+        ("entry_notional", "i8"),  # |position| at its entry prices, tick * lots, >= 0
+        ("leverage", "i8"),  # chosen by the owner, >= 1
+        ("isolated", "i8"),  # 1: the position has a margin of its own
+        ("margin_cash", "i8"),  # set aside for an isolated position
+        ("funding_cash", "i8"),  # paid (+) or received (-) for this position since it was opened
+        ("funding_all_cash", "i8"),  # ever
+        ("settled_cash", "i8"),  # paid (+) or received (-) in the last settlement
+        ("bid_lots", "i8"),  # resting
+        ("ask_lots", "i8"),
+        ("eased_ts_ns", "i8"),  # of the last liquidation of a part
+    ],
+    align=True,
+)
+
+PRICE = np.dtype(
+    [
+        ("oracle_tick", "i8"),  # of the spot markets, a few seconds old at the most
+        ("oracle_ts_ns", "i8"),  # when it was taken
+        ("marked_ts_ns", "i8"),
+        ("premium_ts_ns", "i8"),  # of the last sample
+        ("spot_tick", "i8"),  # mid of the lead market now
+        ("mark_tick", "i8"),  # what margin and liquidation go by
+        ("last_tick", "i8"),  # of the last trade
+        ("max_leverage", "i8"),
+        ("basis_tick", "f8"),  # slow average of mid - oracle
+        ("premium_sum", "f8"),  # samples of this funding hour
+        ("premium_count", "i8"),
+        ("forced_lots", "i8"),  # signed lots liquidations traded in this block
+        ("volume_lots", "i8"),  # traded since the start
+        ("volume_notional", "i8"),
+        ("delisted", "i8"),
+    ],
+    align=True,
+)
+
+
 class Market(NamedTuple):
     """Every array the matching kernels read and write."""
 
@@ -145,8 +200,10 @@ class Market(NamedTuple):
     orders: np.ndarray  # (ORDERS_MAX,) ORDER
     levels: np.ndarray  # (symbols, 2, LEVELS_MAX) LEVEL; side 0 bids, 1 asks
     level_counts: np.ndarray  # (symbols, 2) int64
-    positions: np.ndarray  # (accounts, symbols) int64 lots
+    standings: np.ndarray  # (accounts, symbols) STANDING
     cash: np.ndarray  # (accounts,) int64
+    margined: np.ndarray  # (accounts,) int64; 1: liquidated when its equity is below maintenance
+    prices: np.ndarray  # (symbols,) PRICE
     fills: np.ndarray  # (TAPE_MAX,) FILL
     events: np.ndarray  # (TAPE_MAX,) ORDER_EVENT
 
@@ -157,7 +214,7 @@ def new_market(symbol_count: int, account_count: int, maker_fee_ppm: int, taker_
     Parameters
     ----------
     symbol_count, account_count : int
-        Sizes; account 0 receives the fees.
+        Sizes; account 0 receives the fees, account 1 is the backstop.
     maker_fee_ppm, taker_fee_ppm : int
         Fees in millionths of the notional, 1.5 bps is 150.
     """
@@ -166,13 +223,17 @@ def new_market(symbol_count: int, account_count: int, maker_fee_ppm: int, taker_
         np.zeros(ORDERS_MAX, ORDER),
         np.zeros((symbol_count, 2, LEVELS_MAX), LEVEL),
         np.zeros((symbol_count, 2), np.int64),
-        np.zeros((account_count, symbol_count), np.int64),
+        np.zeros((account_count, symbol_count), STANDING),
         np.zeros(account_count, np.int64),
+        np.zeros(account_count, np.int64),
+        np.zeros(symbol_count, PRICE),
         np.zeros(TAPE_MAX, FILL),
         np.zeros(TAPE_MAX, ORDER_EVENT),
     )
     market.header["maker_fee_ppm"] = maker_fee_ppm
     market.header["taker_fee_ppm"] = taker_fee_ppm
+    market.standings["leverage"] = DEFAULT_LEVERAGE
+    market.prices["max_leverage"] = DEFAULT_LEVERAGE
     market.orders["next"][:-1] = np.arange(1, ORDERS_MAX)
     market.orders["next"][-1] = NO_SLOT
     return market

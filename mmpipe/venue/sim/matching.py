@@ -5,8 +5,8 @@ orders that would cross are refused, immediate orders never rest, and an order t
 account cancels the resting one ("expire maker"). A resting reduce-only order is filled at most down to a
 flat position and is cancelled when there is nothing left to reduce.
 
-Money is conserved exactly: each fill moves lots and cash between two accounts and the fees to account 0.
-There is no margin and no liquidation here; the shell refuses what an account cannot afford.
+Money is conserved exactly (`ledger`): each fill moves lots and cash between two accounts and the fees to
+account 0. Margin and liquidation are `clearing`'s; here everybody can pay.
 
 References
 ----------
@@ -16,11 +16,11 @@ Gould, Porter, Williams, McDonald, Fenn, Howison (2013), Limit order books, Quan
 import numpy as np
 
 from mmpipe.enums import Side, Tif
+from mmpipe.venue.sim.ledger import charge_fees, exchange_lots
 from mmpipe.venue.sim.market import (
     BAD_ALO_REJECTED,
     CANCELED,
     DEPTH,
-    FEE_ACCOUNT,
     FILLED,
     IOC_REJECTED,
     NO_LIQUIDITY_REJECTED,
@@ -39,15 +39,13 @@ from mmpipe.venue.sim.market import (
     Market,
     new_market,
 )
-from mmpipe.venue.sim.resting import free_slot, log_order, remove, rest, take_slot
+from mmpipe.venue.sim.resting import count_resting, free_slot, level_of, log_order, remove, rest, take_slot
 from ringbuf.jit import example, kernel
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
 ALO = int(Tif.ALO)
 IOC = int(Tif.IOC)
-CASH_PER_NOTIONAL = 100  # cash units in 1e-6 USDC, mmpipe.units.CASH_PER_TICK_LOT
-PPM = 1_000_000
 
 
 @kernel
@@ -81,7 +79,7 @@ def process(market: Market, requests: np.ndarray, count: int) -> None:
             row["filled_lots"] = head["last_lots"]
             row["filled_notional"] = head["last_notional"]
         else:
-            row["status"] = cancel(market, row["account"], row["oid"])
+            row["status"] = cancel_as(market, row["account"], row["oid"], row["kind"])
 
 
 @kernel
@@ -117,7 +115,7 @@ def submit(
     room = head["fills"] < TAPE_MAX - TAPE_RESERVE and head["events"] < TAPE_MAX - TAPE_RESERVE
     head["last_oid"] = head["serial"] * ORDERS_MAX + max(slot, 0)
     if reduce_only != 0:
-        lots = min(lots, -side * market.positions[account, symbol])
+        lots = min(lots, -side * market.standings[account, symbol]["lots"])
         if lots <= 0:
             return REDUCE_ONLY_REJECTED
     if slot == NO_SLOT or not room:
@@ -146,12 +144,44 @@ def submit(
 @kernel
 def cancel(market: Market, account: int, oid: int) -> int:
     """Take one resting order of `account` off the book; CANCELED, or UNKNOWN_ORDER if there is none."""
+    return cancel_as(market, account, oid, CANCELED)
+
+
+@kernel
+def cancel_as(market: Market, account: int, oid: int, status: int) -> int:
+    """As `cancel`, but the tape gives `status` as the reason."""
     slot = oid % ORDERS_MAX
     order = market.orders[slot]
     if oid <= 0 or order["oid"] != oid or order["account"] != account:
         return UNKNOWN_ORDER
-    remove(market, slot, CANCELED)
+    remove(market, slot, status)
     return CANCELED
+
+
+@kernel
+def shrink(market: Market, oid: int, lots: int) -> bool:
+    """Make a resting order smaller, keeping its place; with no lots left it ends as reduce-only.
+
+    Returns
+    -------
+    bool
+        False if it is not in the book or is not larger.
+    """
+    slot = oid % ORDERS_MAX
+    order = market.orders[slot]
+    if oid <= 0 or order["oid"] != oid or order["lots"] <= lots:
+        return False
+    if lots <= 0:
+        remove(market, slot, REDUCE_ONLY_CANCELED)
+        return True
+    taken = order["lots"] - lots
+    index = 0 if order["side"] == BUY else 1
+    level = market.levels[order["symbol"], index, level_of(market, slot)]
+    level["lots"] -= taken
+    count_resting(market, slot, -taken)
+    order["lots"] = lots
+    log_order(market, slot, OPEN)
+    return True
 
 
 @kernel
@@ -216,7 +246,7 @@ def _match(market: Market, slot: int) -> None:
             continue
         lots = min(taker["lots"], maker["lots"])
         if maker["reduce_only"] != 0:
-            lots = min(lots, -maker["side"] * market.positions[maker["account"], symbol])
+            lots = min(lots, -maker["side"] * market.standings[maker["account"], symbol]["lots"])
             if lots <= 0:
                 remove(market, maker_slot, REDUCE_ONLY_CANCELED)
                 continue
@@ -224,6 +254,7 @@ def _match(market: Market, slot: int) -> None:
         maker["lots"] -= lots
         taker["lots"] -= lots
         market.levels[symbol, index, count - 1]["lots"] -= lots
+        count_resting(market, maker_slot, -lots)
         if maker["lots"] == 0:
             remove(market, maker_slot, FILLED)
 
@@ -233,35 +264,19 @@ def _fill(market: Market, taker_slot: int, maker_slot: int, lots: int) -> None:
     head = market.header[0]
     taker = market.orders[taker_slot]
     maker = market.orders[maker_slot]
-    symbol = taker["symbol"]
+    index = exchange_lots(
+        market, maker["account"], taker["account"], taker["symbol"], taker["side"], maker["tick"], lots
+    )
+    market.fills[index]["maker_oid"] = maker["oid"]
+    market.fills[index]["taker_oid"] = taker["oid"]
     notional = maker["tick"] * lots
-    maker_fee = (notional * head["maker_fee_ppm"] + PPM // 2) // PPM * CASH_PER_NOTIONAL
-    taker_fee = (notional * head["taker_fee_ppm"] + PPM // 2) // PPM * CASH_PER_NOTIONAL
-    paid = taker["side"] * notional * CASH_PER_NOTIONAL
-    head["tid"] += 1
+    charge_fees(market, index, notional)
     head["last_lots"] += lots
     head["last_notional"] += notional
-    row = market.fills[head["fills"]]
-    head["fills"] += 1
-    row["tid"] = head["tid"]
-    row["ts_ns"] = head["ts_ns"]
-    row["maker_oid"] = maker["oid"]
-    row["taker_oid"] = taker["oid"]
-    row["maker_account"] = maker["account"]
-    row["taker_account"] = taker["account"]
-    row["symbol"] = symbol
-    row["side"] = taker["side"]
-    row["tick"] = maker["tick"]
-    row["lots"] = lots
-    row["maker_fee"] = maker_fee
-    row["taker_fee"] = taker_fee
-    row["maker_start_lots"] = market.positions[maker["account"], symbol]
-    row["taker_start_lots"] = market.positions[taker["account"], symbol]
-    market.positions[taker["account"], symbol] += taker["side"] * lots
-    market.positions[maker["account"], symbol] -= taker["side"] * lots
-    market.cash[taker["account"]] -= paid + taker_fee
-    market.cash[maker["account"]] += paid - maker_fee
-    market.cash[FEE_ACCOUNT] += maker_fee + taker_fee
+    price = market.prices[taker["symbol"]]
+    price["last_tick"] = maker["tick"]
+    price["volume_lots"] += lots
+    price["volume_notional"] += notional
 
 
 @kernel
@@ -298,6 +313,11 @@ def _submit_example() -> tuple[object, ...]:
 
 @example(cancel)
 def _cancel_example() -> tuple[object, ...]:
+    return (new_market(1, 2, 150, 450), 1, 1)
+
+
+@example(shrink)
+def _shrink_example() -> tuple[object, ...]:
     return (new_market(1, 2, 150, 450), 1, 1)
 
 

@@ -2,23 +2,25 @@
 
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from mmpipe.enums import Side, Tif
-from mmpipe.units import CASH_PER_TICK_LOT, tick_step
+from mmpipe.units import tick_step
 from mmpipe.venue.sim import market as codes
-from mmpipe.venue.sim.accounts import Account, Order
+from mmpipe.venue.sim.accounts import Order, Trigger
 from mmpipe.venue.sim.instruments import Coin
 from mmpipe.venue.sim.wire import CLOID, OrderWire, count_of, text_of
 
 NOTIONAL_MIN: Final = 10_000_000  # 10 USDC in 1e-6
 NOTIONAL_MAX: Final = 10**15  # 1e9 USDC; fees of larger ones would leave 64 bits
-LEVERAGE: Final = 10
 OPEN_ORDERS_MAX: Final = 1_000
 GONE: Final = "Order was never placed, already canceled, or filled."
 NOTIONAL_UNITS: Final = 1_000_000
 
-_TIFS: Final = {"Alo": int(Tif.ALO), "Gtc": int(Tif.GTC), "Ioc": int(Tif.IOC)}
+_TIFS: Final = {
+    "Alo": int(Tif.ALO),
+    "Gtc": int(Tif.GTC),
+    "Ioc": int(Tif.IOC),
+    "FrontendMarket": int(Tif.IOC),
+}
 
 REFUSED_STATUS: Final = {
     codes.BAD_ALO_REJECTED: "badAloPxRejected",
@@ -85,41 +87,38 @@ def check_order(coin: Coin, wire: OrderWire, mark_tick: int, position_lots: int)
     if not mark_tick <= 5 * tick <= 9 * mark_tick:
         text = "Order price cannot be more than 80% away from the reference price"
         return Refusal(text, "oracleRejected")
-    return Checked(side, tick, lots, _TIFS[wire.t.limit.tif])
+    return Checked(side, tick, lots, _TIFS[wire.tif])
 
 
-def affords(
-    account: Account, cash: int, position_lots: np.ndarray, mark_ticks: np.ndarray, symbol: int, new: Checked
-) -> bool:
-    """Whether the account value covers the margin of the worst case with the new order.
+def check_trigger(coin: Coin, wire: OrderWire, mark_tick: int, whole_position: bool) -> Trigger | Refusal:
+    """Trigger of one order: on the grid, and not reached yet.
 
     Parameters
     ----------
-    cash : int
-        Cash of the account.
-    position_lots, mark_ticks : (symbols,) int64
-        Signed positions, reference prices.
-    symbol : int
-        Of the new order.
+    mark_tick : int
+        Price that triggers.
+    whole_position : bool
+        The order closes whatever the position is when it wakes.
     """
-    buys, sells = [0] * len(mark_ticks), [0] * len(mark_ticks)
-    for order in account.open.values():
-        (buys if order.side > 0 else sells)[order.symbol] += order.lots
-    before = _worst_case(position_lots, buys, sells, mark_ticks)
-    (buys if new.side > 0 else sells)[symbol] += new.lots
-    after = _worst_case(position_lots, buys, sells, mark_ticks)
-    value = cash + sum(
-        int(lots) * int(tick) * CASH_PER_TICK_LOT
-        for lots, tick in zip(position_lots, mark_ticks, strict=True)
-    )
-    return after <= before or after * CASH_PER_TICK_LOT <= value * LEVERAGE
+    assert wire.t.trigger is not None
+    tick = count_of(wire.t.trigger.triggerPx, coin.ticks_in_unit)
+    if tick is None or tick <= 0 or tick % tick_step(tick, coin.ticks_in_unit):
+        return Refusal("Invalid TP/SL price.", "badTriggerPxRejected")
+    trigger = Trigger(tick, wire.t.trigger.isMarket, wire.t.trigger.tpsl == "tp", whole_position)
+    if is_reached(trigger, int(Side.BUY) if wire.b else int(Side.SELL), mark_tick):
+        return Refusal("Invalid TP/SL price.", "badTriggerPxRejected")
+    return trigger
 
 
-def _worst_case(position_lots: np.ndarray, buys: list[int], sells: list[int], ticks: np.ndarray) -> int:
-    return sum(
-        max(abs(int(lots) + buy), abs(int(lots) - sell)) * int(tick)
-        for lots, buy, sell, tick in zip(position_lots, buys, sells, ticks, strict=True)
-    )
+def is_reached(trigger: Trigger, side: int, mark_tick: int) -> bool:
+    """Whether the mark price wakes an order of this side.
+
+    A stop buys above and sells below; a take profit the other way round.
+    """
+    rises = side > 0
+    if trigger.take_profit:
+        rises = not rises
+    return mark_tick >= trigger.tick if rises else mark_tick <= trigger.tick
 
 
 def refused_item(text: str, asset: int) -> dict[str, str]:

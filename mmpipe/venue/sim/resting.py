@@ -42,6 +42,7 @@ def rest(market: Market, slot: int) -> bool:
     level["tail"] = slot
     level["lots"] += order["lots"]
     level["orders"] += 1
+    count_resting(market, slot, order["lots"])
     return True
 
 
@@ -51,10 +52,11 @@ def remove(market: Market, slot: int, status: int) -> None:
     order = market.orders[slot]
     symbol = order["symbol"]
     index = 0 if order["side"] == BUY else 1
-    at = _position_of(market, symbol, index, order["side"] * order["tick"])
+    at = level_of(market, slot)
     level = market.levels[symbol, index, at]
     level["lots"] -= order["lots"]
     level["orders"] -= 1
+    count_resting(market, slot, -order["lots"])
     if order["prev"] == NO_SLOT:
         level["head"] = order["next"]
     else:
@@ -70,6 +72,25 @@ def remove(market: Market, slot: int, status: int) -> None:
         market.level_counts[symbol, index] = count
     log_order(market, slot, status)
     free_slot(market, slot)
+
+
+@kernel
+def level_of(market: Market, slot: int) -> int:
+    """Place of a resting order's level among the levels of its side."""
+    order = market.orders[slot]
+    index = 0 if order["side"] == BUY else 1
+    return _position_of(market, order["symbol"], index, order["side"] * order["tick"])
+
+
+@kernel
+def count_resting(market: Market, slot: int, lots: int) -> None:
+    """Add signed lots to what the order's owner has at rest on its side."""
+    order = market.orders[slot]
+    standing = market.standings[order["account"], order["symbol"]]
+    if order["side"] == BUY:
+        standing["bid_lots"] += lots
+    else:
+        standing["ask_lots"] += lots
 
 
 @kernel

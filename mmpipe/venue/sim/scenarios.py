@@ -36,6 +36,8 @@ class Scenario:
     name: str
     phase_names: tuple[str, ...]
     phases: np.ndarray
+    about: str = ""
+    events: tuple = ()
 
 
 def scenario_names() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The embedded exchange on one port: POST /info and /exchange, GET /ws, and the lead market's streams.
 
-Bad input is answered, counted for nobody, and never changes state. One task runs the blocks; requests wait
-for the block that processed them.
+Bad input is answered and never changes state. One task runs the blocks; requests wait for the block that
+processed them.
 """
 
 import asyncio
@@ -10,33 +10,37 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from mmpipe.errors import PreflightError
-from mmpipe.venue.sim.accounts import Answer
+from mmpipe.venue.sim.controls import Cadence, Controls
+from mmpipe.venue.sim.delivery import Delivery
 from mmpipe.venue.sim.exchange import Exchange
-from mmpipe.venue.sim.feeds import Feeds, UnknownCoinError, UnknownSubscriptionError
-from mmpipe.venue.sim.info import UNREADABLE, UnreadableRequestError, answer_info
+from mmpipe.venue.sim.faults import Faults
+from mmpipe.venue.sim.feeds import Feeds
+from mmpipe.venue.sim.history import History
+from mmpipe.venue.sim.http_door import HttpDoor
+from mmpipe.venue.sim.info_request import Desk
 from mmpipe.venue.sim.lead_feed import ROUTES, LeadFeed
-from mmpipe.venue.sim.sessions import Session, Topics
+from mmpipe.venue.sim.limits import Clients
+from mmpipe.venue.sim.sessions import Topics
 from mmpipe.venue.sim.settings import VenueSettings, demo_keys
-from mmpipe.venue.sim.wire import Envelope
+from mmpipe.venue.sim.socket_door import SocketDoor
+from mmpipe.venue.sim.subscriptions import Subscriptions
 
 __all__ = ["VenueSettings", "demo_keys", "serve"]
 
 MESSAGE_SIZE_MAX: Final = 1 << 20
-IDLE_CLOSE_NS: Final = 60 * NS_PER_S
 OPENING_MS: Final = 10_000  # of market that is over before anybody can connect
 LATE_BLOCKS_MAX: Final = 10  # a longer pause of the process is not caught up with
 SERIAL_EPOCH_S: Final = 1_700_000_000
 SERIALS_PER_S: Final = 1_000  # more orders than this per second never happen
-_encode = msgspec.json.Encoder().encode
-_UNREADABLE_ERRORS: Final = (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError)
+
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-async def serve(settings: VenueSettings, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+async def serve(settings: VenueSettings, ready: Callable[[str, Ask], None], stop: asyncio.Event) -> None:
     """Run the exchange until `stop` is set.
 
     Parameters
@@ -44,7 +48,8 @@ async def serve(settings: VenueSettings, ready: Callable[[str], None], stop: asy
     settings : VenueSettings
         Checked by its types.
     ready : callable
-        Called once with the URL, when requests are answered.
+        Called once, when requests are answered, with the URL and with a function that does what an operator
+        asks (see `Controls.answer`).
     stop : Event
         Set to end.
 
@@ -52,27 +57,24 @@ async def serve(settings: VenueSettings, ready: Callable[[str], None], stop: asy
     ------
     PreflightError
         If the port cannot be listened on.
-    UsageError
-        If there is no such scenario.
+    UsageError, ConfigError
+        If there is no such scenario, or it asks for what this exchange cannot do.
     """
-    clock = MonotonicClock()
-    first_serial = (clock.wall_ns() // NS_PER_S - SERIAL_EPOCH_S) * SERIALS_PER_S
-    exchange = Exchange(settings, first_serial)
-    venue = _Venue(exchange, clock)
+    venue = _Venue(settings, MonotonicClock())
     venue.open_market()
     runner = web.AppRunner(venue.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     blocks = asyncio.create_task(venue.run_blocks(), name="blocks")
     stopped = asyncio.create_task(stop.wait(), name="stop")
     try:
-        ready(await _listen(runner, settings))
+        ready(await _listen(runner, settings), venue.controls.answer)
         await asyncio.wait((blocks, stopped), return_when=asyncio.FIRST_COMPLETED)
         if blocks.done():
             blocks.result()
     finally:
         blocks.cancel()
         stopped.cancel()
-        venue.hang_up()
+        venue.sockets.hang_up()
         await runner.cleanup()
         with suppress(asyncio.CancelledError):
             await blocks
@@ -93,180 +95,96 @@ async def _listen(runner: web.AppRunner, settings: VenueSettings) -> str:
 
 
 class _Venue:
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
-        self._exchange = exchange
+    def __init__(self, settings: VenueSettings, clock: Clock) -> None:
+        first_serial = (clock.wall_ns() // NS_PER_S - SERIAL_EPOCH_S) * SERIALS_PER_S
+        profile = settings.profile
         self._clock = clock
-        self._topics = Topics()
-        self._feeds = Feeds(exchange, self._topics)
-        self._lead = LeadFeed(exchange, self._topics)
-        self._sessions: dict[Session, None] = {}
+        self._profile = profile
+        self._exchange = Exchange(settings, first_serial)
+        self._faults = Faults(settings.seed)
+        self._cadence = Cadence(profile.book_fast_ms, profile.book_full_ms)
+        self.controls = Controls(self._exchange, self._faults, self._cadence)
+        topics = Topics()
+        clients = Clients(profile.limits)
+        desk = Desk(self._exchange.state, History(self._exchange.state))
+        self._delivery = Delivery(profile, topics, self._faults, settings.seed)
+        self._feeds = Feeds(desk, self._delivery, self._faults)
+        self._lead = LeadFeed(self._exchange.state, topics, self._delivery)
+        self._http = HttpDoor(desk, self._exchange, self._delivery, self._faults, clients, self.now_ms)
+        self.sockets = SocketDoor(
+            desk,
+            self._http,
+            Subscriptions(desk, topics, self._feeds, clients),
+            self._lead,
+            topics,
+            self._faults,
+            clients,
+            clock,
+        )
+
+    def now_ms(self) -> int:
+        # The venue's clock, which a fault may have skewed.
+        skew = self._faults.holds("clock_skew")
+        return self._clock.wall_ns() // NS_PER_MS + (skew.ms if skew is not None else 0)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MESSAGE_SIZE_MAX)
-        app.router.add_post("/info", self._info)
-        app.router.add_post("/exchange", self._action)
-        app.router.add_get("/ws", self._maker_socket)
+        app.router.add_post("/info", self._http.info)
+        app.router.add_post("/exchange", self._http.action)
+        app.router.add_get("/ws", self.sockets.maker)
         for route in ROUTES:
-            app.router.add_get(f"/{route}/stream", self._lead_socket)
+            app.router.add_get(f"/{route}/stream", self.sockets.lead)
         return app
 
     def open_market(self) -> None:
         # A client of the first second finds a book and a history of trades, and kernels that are compiled.
-        block_ms = self._exchange.settings.block_ms
-        for age_ms in range(OPENING_MS, 0, -block_ms):
-            result = self._exchange.run_block(self._clock.wall_ns() // NS_PER_MS - age_ms)
+        for age_ms in range(OPENING_MS, 0, -self._profile.block_ms):
+            result = self._exchange.run_block(self.now_ms() - age_ms)
             self._feeds.publish_block(result)
 
     async def run_blocks(self) -> None:
-        settings = self._exchange.settings
-        block_ns = settings.block_ms * NS_PER_MS
-        book_ns = settings.book_interval_ms * NS_PER_MS
-        due_ns = book_due_ns = self._clock.now_ns()
+        block_ns = self._profile.block_ms * NS_PER_MS
+        due_ns = self._clock.now_ns()
+        turns = _Turns(self._clock.now_ns())
         while True:
             due_ns += block_ns
             late_ns = self._clock.now_ns() - due_ns
             if late_ns > LATE_BLOCKS_MAX * block_ns:
                 due_ns += late_ns
             await asyncio.sleep(max(-late_ns, 0) / NS_PER_S)
-            result = self._exchange.run_block(self._clock.wall_ns() // NS_PER_MS)
+            now_ms = self.now_ms()
+            self.controls.tick(now_ms)
+            result = self._exchange.run_block(now_ms)
+            self._delivery.begin_block()
             for done, answer in result.answers:
                 done(answer)
             self._feeds.publish_block(result)
             self._lead.publish()
-            if due_ns >= book_due_ns:
-                book_due_ns = max(book_due_ns + book_ns, due_ns - book_ns)
-                self._feeds.publish_books()
-                self._close_idle()
+            self._publish_slow(turns, due_ns)
+            self.sockets.care()
 
-    def hang_up(self) -> None:
-        for session in list(self._sessions):
-            session.abort()
-
-    def _close_idle(self) -> None:
-        now_ns = self._clock.now_ns()
-        for session in list(self._sessions):
-            if session.sent:
-                session.sent = False
-                session.sent_ts_ns = now_ns
-            elif now_ns - session.sent_ts_ns > IDLE_CLOSE_NS:
-                session.abort()
-
-    async def _info(self, request: web.Request) -> web.Response:
-        try:
-            answer = answer_info(self._exchange, msgspec.json.decode(await request.read()))
-        except (UnreadableRequestError, *_UNREADABLE_ERRORS):
-            return web.Response(status=422, text=UNREADABLE)
-        return _json(answer)
-
-    async def _action(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def done(answer: Answer) -> None:
-            if not answered.done():
-                answered.set_result(answer)
-
-        try:
-            refused = self._admit(msgspec.json.decode(body), done)
-        except _UNREADABLE_ERRORS:
-            return web.Response(status=422, text=UNREADABLE)
-        return _json(refused if refused is not None else await answered)
-
-    def _admit(self, raw: object, done: Callable[[Answer], None]) -> Answer | None:
-        envelope = msgspec.convert(raw, Envelope)
-        return self._exchange.admit(envelope, self._clock.wall_ns() // NS_PER_MS, done)
-
-    async def _open(self, request: web.Request) -> tuple[web.WebSocketResponse, Session]:
-        socket = web.WebSocketResponse(max_msg_size=MESSAGE_SIZE_MAX, compress=False, timeout=1.0)
-        await socket.prepare(request)
-        session = Session(socket, request, self._clock.now_ns())
-        self._sessions[session] = None
-        return socket, session
-
-    async def _converse(
-        self, socket: web.WebSocketResponse, session: Session, react: Callable[[str, Session], None]
-    ) -> None:
-        writer = asyncio.create_task(session.write_all(), name="writer")
-        try:
-            async for message in socket:
-                react(message.data if message.type is WSMsgType.TEXT else "", session)
-        finally:
-            self._topics.drop(session)
-            del self._sessions[session]
-            writer.cancel()
-            # A client that went away is no error of ours.
-            with suppress(asyncio.CancelledError, ConnectionError):
-                await writer
-
-    async def _lead_socket(self, request: web.Request) -> web.WebSocketResponse:
-        route = request.path.split("/")[1]
-        socket, session = await self._open(request)
-        self._lead.listen(route, request.query.get("streams", "").split("/"), session)
-        await self._converse(socket, session, lambda text, s: s.send(self._lead.answer(route, text, s)))
-        return socket
-
-    async def _maker_socket(self, request: web.Request) -> web.WebSocketResponse:
-        socket, session = await self._open(request)
-        await self._converse(socket, session, self._react)
-        return socket
-
-    def _react(self, text: str, session: Session) -> None:
-        try:
-            message = msgspec.json.decode(text)
-            method = message["method"]
-            if method == "ping":
-                session.send(b'{"channel":"pong"}')
-            elif method == "subscribe":
-                self._feeds.subscribe(_object(message["subscription"]), session)
-            elif method == "unsubscribe":
-                self._feeds.unsubscribe(_object(message["subscription"]), session)
-            elif method == "post":
-                self._post(_whole(message["id"]), _object(message["request"]), session)
-            else:
-                raise ValueError(method)
-        except UnknownCoinError:
-            session.abort()
-        except (*_UNREADABLE_ERRORS, UnknownSubscriptionError, LookupError, TypeError):
-            data = "Error parsing JSON into valid websocket request: " + text[:1_000]
-            session.send(_encode({"channel": "error", "data": data}))
-
-    def _post(self, number: int, request: dict[str, Any], session: Session) -> None:
-        kind, payload = request["type"], request["payload"]
-
-        def reply(kind: str, payload: Any) -> None:
-            body = {"id": number, "response": {"type": kind, "payload": payload}}
-            session.send(_encode({"channel": "post", "data": body}))
-
-        if kind == "info":
-            try:
-                data = answer_info(self._exchange, payload)
-            except UnreadableRequestError:
-                reply("error", UNREADABLE)
-                return
-            reply("info", {"type": payload["type"], "data": data})
-        elif kind == "action":
-            try:
-                refused = self._admit(payload, lambda answer: reply("action", answer))
-            except _UNREADABLE_ERRORS:
-                reply("error", UNREADABLE)
-                return
-            if refused is not None:
-                reply("action", refused)
-        else:
-            raise ValueError(kind)
+    def _publish_slow(self, turns: "_Turns", now_ns: int) -> None:
+        profile, cadence = self._profile, self._cadence
+        if turns.is_due("fast", now_ns, cadence.fast_ms):
+            self._feeds.publish_books(fast=True)
+        if turns.is_due("full", now_ns, cadence.full_ms):
+            self._feeds.publish_books(fast=False)
+        if turns.is_due("context", now_ns, profile.context_ms):
+            self._feeds.publish_contexts()
+        if turns.is_due("state", now_ns, profile.state_ms):
+            self._feeds.publish_states()
 
 
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return value
+class _Turns:
+    # When each kind of periodic message was sent last; a cadence may change while it runs.
+    def __init__(self, now_ns: int) -> None:
+        self._now_ns = now_ns
+        self._sent_ns: dict[str, int] = {}
 
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("not an integer")
-    return value
-
-
-def _json(answer: object) -> web.Response:
-    return web.Response(body=_encode(answer), content_type="application/json")
+    def is_due(self, name: str, now_ns: int, interval_ms: int) -> bool:
+        last_ns = self._sent_ns.get(name, self._now_ns)
+        if now_ns - last_ns < interval_ms * NS_PER_MS:
+            return False
+        behind_ns = (now_ns - last_ns) // (interval_ms * NS_PER_MS) * interval_ms * NS_PER_MS
+        self._sent_ns[name] = last_ns + behind_ns
+        return True

@@ -22,13 +22,18 @@ class Session:
         Of the upgrade; its transport is what a hard close aborts.
     ts_ns : int
         Monotonic time of the start.
+    maker : bool
+        Whether it belongs to the maker market, or else to the lead.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, ts_ns: int) -> None:
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, ts_ns: int, maker: bool) -> None:
         self._socket = socket
         self._transport = request.transport
         self._frames: deque[bytes] = deque()
         self._ready = asyncio.Event()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self.maker = maker
         self.topics: dict[Topic, None] = {}
         self.sent = False  # anything since the owner last looked
         self.sent_ts_ns = ts_ns
@@ -36,7 +41,8 @@ class Session:
     def send(self, frame: bytes) -> None:
         """Queue one text frame; a client that does not read is cut off."""
         if len(self._frames) >= BACKLOG_MAX:
-            self.abort()
+            if self._thawed.is_set():
+                self.abort()
             return
         self.sent = True
         self._frames.append(frame)
@@ -47,12 +53,24 @@ class Session:
         if self._transport is not None:
             self._transport.abort()
 
+    def freeze(self, frozen: bool) -> None:
+        """Neither write nor read any more, or go on; the connection stays open."""
+        if frozen:
+            self._thawed.clear()
+        else:
+            self._thawed.set()
+
+    async def thawed(self) -> None:
+        """Wait until the session is not frozen."""
+        await self._thawed.wait()
+
     async def write_all(self) -> None:
         """Write queued frames until the socket is gone."""
         while not self._socket.closed:
             await self._ready.wait()
             self._ready.clear()
             while self._frames:
+                await self._thawed.wait()
                 await self._socket.send_frame(self._frames.popleft(), WSMsgType.TEXT)
 
 

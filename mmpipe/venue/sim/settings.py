@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from mmpipe.venue.hyperliquid_signing import address_of
+from mmpipe.venue.sim.profiles import Profile
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,14 +21,16 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
         Its market; the same pair is the same market until somebody trades.
     coins, leads : tuple of str
         Markets, in the order of their asset index, and their names at the lead venue.
-    block_ms, book_interval_ms : int
-        Milliseconds between blocks and between l2Book messages.
+    profile : Profile
+        Cadences, delays and limits.
     deposit_usdc : float
         On every account.
     accounts : tuple of str
         Master addresses.
     agents : dict
         Address of an API wallet to the master address it trades for.
+    vaults : dict
+        Address of a vault to the master address that leads it.
     """
 
     host: str
@@ -36,11 +39,15 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     coins: tuple[str, ...]
     leads: tuple[str, ...]
-    book_interval_ms: Annotated[int, Meta(ge=10, le=10_000)]
-    block_ms: Annotated[int, Meta(ge=1, le=1_000)]
+    profile: Profile
     deposit_usdc: Annotated[float, Meta(gt=0.0, le=1e9)]
     accounts: tuple[str, ...]
     agents: dict[str, str]
+    vaults: dict[str, str] = {}
+
+    def with_accounts(self, addresses: tuple[str, ...]) -> "VenueSettings":
+        """The same exchange with more accounts."""
+        return msgspec.structs.replace(self, accounts=self.accounts + addresses)
 
 
 class DemoKeys(NamedTuple):
@@ -66,3 +73,9 @@ def demo_agents() -> dict[str, str]:
     keys = demo_keys()
     master = address_of(keys.master)
     return {address_of(keys.execution): master, address_of(keys.risk): master}
+
+
+def demo_vaults() -> dict[str, str]:
+    """`VenueSettings.vaults` of the demo account: one vault that it leads."""
+    vault = hashlib.sha256(_DEMO_TEXT + b"vault").digest()
+    return {address_of(vault): address_of(demo_keys().master)}

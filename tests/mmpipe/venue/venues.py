@@ -19,6 +19,7 @@ from mmpipe.venue.hyperliquid_meta import parse_meta
 from mmpipe.venue.hyperliquid_signing import Signer, address_of
 from mmpipe.venue.orders import HyperliquidOrders
 from mmpipe.venue.rest import RestClient
+from mmpipe.venue.sim.profiles import load_profile
 from mmpipe.venue.sim.server import VenueSettings, demo_keys, serve
 from mmpipe.venue.sim.settings import demo_agents
 
@@ -135,10 +136,10 @@ async def embedded() -> AsyncIterator[tuple[Wire, str, np.ndarray]]:
     """The embedded exchange behind a wire: the wire, its URL, and the instruments."""
     settings = VenueSettings(
         host="127.0.0.1", port=0, scenario="quiet", seed=7, coins=tuple(COINS), leads=tuple(LEADS),
-        book_interval_ms=100, block_ms=20, deposit_usdc=100_000.0, accounts=(MASTER,), agents=demo_agents(),
+        profile=load_profile("instant"), deposit_usdc=100_000.0, accounts=(MASTER,), agents=demo_agents(),
     )  # fmt: skip
     stop, urls = asyncio.Event(), asyncio.Queue[str]()
-    task = asyncio.create_task(serve(settings, urls.put_nowait, stop))
+    task = asyncio.create_task(serve(settings, lambda url, _: urls.put_nowait(url), stop))
     try:
         getting = asyncio.create_task(urls.get())
         await asyncio.wait({task, getting}, timeout=200, return_when=asyncio.FIRST_COMPLETED)

@@ -32,8 +32,9 @@ class RunningVenue:
         finally:
             self._ready.set()
 
-    def _announce(self, url: str) -> None:
+    def _announce(self, url: str, ask: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self.url = url
+        self._ask = ask
         self._ready.set()
 
     def __enter__(self) -> "RunningVenue":
@@ -42,6 +43,14 @@ class RunningVenue:
         if self._error is not None:
             raise self._error
         return self
+
+    def control(self, **request: Any) -> dict[str, Any]:
+        """What an operator's request answers, asked in the venue's own loop."""
+
+        async def ask() -> dict[str, Any]:
+            return self._ask(request)
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(DEADLINE_S)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -11,10 +11,12 @@ from mmpipe.errors import UsageError
 from mmpipe.units import CASH_PER_USDC
 from mmpipe.venue.hyperliquid_signing import Signer
 from mmpipe.venue.sim.order_checks import GONE
+from mmpipe.venue.sim.settings import demo_vaults
 from mmpipe.venue.sim.wire import Envelope
 from tests.mmpipe.venue.sim.trader import KEYS, MASTER, Trader, cancel, order, place
 
 CLOID = "0x00000000000000000000000000000007"
+DEPOSIT_CASH = 100_000 * CASH_PER_USDC
 STRANGER = bytes(31) + b"\x07"
 
 
@@ -75,19 +77,19 @@ def test_crossing_post_only_is_refused_with_the_bbo() -> None:
         ({"s": "0.00009"}, "Order must have minimum value of $10."),
         ({"p": "10000"}, "Order price cannot be more than 80% away from the reference price"),
         ({"p": "500000"}, "Order price cannot be more than 80% away from the reference price"),
-        ({"s": "20"}, "Insufficient margin to place order."),
+        ({"s": "25"}, "Insufficient margin to place order."),
         ({"r": True}, "Reduce only order would increase position."),
         ({"t": {"limit": {"tif": "Ioc"}}}, "Order could not immediately match against any resting orders."),
         ({"c": "0x7"}, "Invalid cloid."),
-        ({"c": CLOID.upper()}, "Invalid cloid."),
+        ({"c": CLOID[:-1]}, "Invalid cloid."),
     ],
 )
 def test_refusals_word_for_word(shared: Trader, change: dict[str, Any], text: str) -> None:
-    before = shared.exchange.market.cash.copy()
+    before = shared.exchange.state.market.cash.copy()
     assert shared.act(place(order("99000", "0.001") | change)) == error(text)
     assert not shared.account.open
-    assert shared.exchange.market.positions[shared.account.index].tolist() == [0, 0]
-    assert shared.exchange.market.cash[shared.account.index] == before[shared.account.index]
+    assert shared.exchange.state.market.standings["lots"][shared.account.index].tolist() == [0, 0]
+    assert shared.exchange.state.market.cash[shared.account.index] == before[shared.account.index]
 
 
 def test_one_bad_order_does_not_spoil_the_batch(shared: Trader) -> None:
@@ -114,12 +116,13 @@ def test_taker_is_filled_with_average_price_fee_and_entry() -> None:
     assert sum(f.lots for f in fills) == 1_000
     assert all(f.crossed and f.side == 1 for f in fills)
     assert fill.fee_cash == (fill.tick * fill.lots * 450 + 500_000) // 1_000_000 * 100
-    assert trader.account.entry_notional[0] == sum(f.tick * f.lots for f in fills)
+    standing = trader.exchange.state.market.standings[trader.account.index, 0]
+    assert standing["entry_notional"] == sum(f.tick * f.lots for f in fills)
     bid, _ = trader.touch()
     trader.act(place(order(str(bid - 50), "0.02", tif="Ioc", b=False, r=True)))
-    assert trader.exchange.market.positions[trader.account.index, 0] == 0
+    assert trader.exchange.state.market.standings["lots"][trader.account.index, 0] == 0
     paid = sum(f.closed_cash - f.fee_cash for f in trader.account.fills)
-    assert trader.exchange.market.cash[trader.account.index] - trader.exchange.deposit_cash == paid
+    assert trader.exchange.state.market.cash[trader.account.index] - DEPOSIT_CASH == paid
 
 
 def test_own_order_is_cancelled_rather_than_traded_with() -> None:
@@ -228,9 +231,9 @@ def test_same_seed_same_market_and_another_seed_another() -> None:
 
 def test_block_time_never_goes_back() -> None:
     trader = Trader()
-    last = trader.exchange.ts_ms
+    last = trader.exchange.state.ts_ms
     trader.exchange.run_block(last - 1_000)
-    assert trader.exchange.ts_ms == last
+    assert trader.exchange.state.ts_ms == last
 
 
 STEPS = st.lists(
@@ -250,23 +253,22 @@ STEPS = st.lists(
 @given(STEPS)
 def test_money_and_positions_are_conserved_whatever_is_traded(steps: list[Any]) -> None:
     trader = Trader()
-    market = trader.exchange.market
+    market = trader.exchange.state.market
     for tif, buys, offset, size, reduce_only, asset in steps:
-        tick = int(trader.exchange.mark_ticks[asset]) // 10 + offset
+        tick = trader.exchange.state.mark_tick(asset) // 10 + offset
         px = str(tick) if asset == 0 else f"{tick // 10}.{tick % 10}"
         wire = order(px, f"{size / 1000:.3f}", tif=tif, b=buys, r=reduce_only, a=asset)
         trader.act(place(wire))
-        assert (market.positions.sum(axis=0) == 0).all()
-        assert market.cash.sum() == trader.exchange.deposit_cash
+        assert (market.standings["lots"].sum(axis=0) == 0).all()
+        assert market.cash.sum() == 2 * DEPOSIT_CASH  # master and vault
         resting = {int(oid) for oid in market.orders["oid"][market.orders["account"] == trader.account.index]}
         assert set(trader.account.open) == resting - {0}
     index = trader.account.index
     booked = sum(f.closed_cash - f.fee_cash for f in trader.account.fills)
     open_cash = -sum(
         int(entry) * (1 if lots > 0 else -1) * 100
-        for entry, lots in zip(trader.account.entry_notional, market.positions[index], strict=True)
+        for entry, lots in market.standings[["entry_notional", "lots"]][index].tolist()
         if lots
     )
-    assert market.cash[index] == trader.exchange.deposit_cash + booked + open_cash
-    assert trader.exchange.deposit_cash == 100_000 * CASH_PER_USDC
-    assert trader.exchange.accounts.keys() == {MASTER}
+    assert market.cash[index] == DEPOSIT_CASH + booked + open_cash
+    assert trader.exchange.state.accounts.keys() == {MASTER, *demo_vaults()}

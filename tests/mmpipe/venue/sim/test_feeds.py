@@ -5,42 +5,21 @@ from typing import Any
 
 import pytest
 
-from mmpipe.venue.sim.feeds import Feeds, UnknownCoinError, UnknownSubscriptionError
-from mmpipe.venue.sim.lead_feed import LeadFeed
-from mmpipe.venue.sim.sessions import Topics
+from mmpipe.venue.sim.limits import Client
+from mmpipe.venue.sim.subscriptions import UnknownCoinError, UnknownSubscriptionError
 from tests.mmpipe.venue.sim.trader import MASTER, Trader, order, place
+from tests.mmpipe.venue.sim.world import Listener, Publisher
 
 
-class Listener:
-    """Stands in for a session: keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.frames: list[Any] = []
-        self.topics: dict[Any, None] = {}
-
-    def send(self, frame: bytes) -> None:
-        self.frames.append(json.loads(frame))
-
-    def of(self, channel: str) -> list[Any]:
-        return [frame["data"] for frame in self.frames if frame.get("channel") == channel]
-
-
-class World:
+class World(Publisher):
     def __init__(self) -> None:
         self.trader = Trader()
-        self.topics = Topics()
-        self.feeds = Feeds(self.trader.exchange, self.topics)
-        self.lead = LeadFeed(self.trader.exchange, self.topics)
-
-    def listen(self, **fields: Any) -> Any:
-        listener: Any = Listener()
-        self.feeds.subscribe(fields, listener)
-        return listener
+        super().__init__(self.trader.exchange)
 
     def step(self, blocks: int = 1) -> None:
         for _ in range(blocks):
             self.feeds.publish_block(self.trader.run(1))
-            self.feeds.publish_books()
+            self.feeds.publish_books(fast=True)
             self.lead.publish()
 
 
@@ -85,33 +64,111 @@ def test_partial_fills_update_the_open_size(world: World) -> None:
 def test_nothing_is_sent_after_unsubscribing(world: World) -> None:
     listener = world.listen(type="bbo", coin="BTC")
     world.step(50)
-    world.feeds.unsubscribe({"type": "bbo", "coin": "BTC"}, listener)
+    world.subscriptions.unsubscribe({"type": "bbo", "coin": "BTC"}, listener, Client())
     count = len(listener.frames)
     world.step(50)
     assert len(listener.frames) == count > 3
     assert not world.topics.wanted(("bbo", "BTC"))
 
 
-def test_context_comes_once_a_second(world: World) -> None:
+def test_context_has_the_prices_that_are_not_traded(world: World) -> None:
     listener = world.listen(type="activeAssetCtx", coin="ETH")
     world.step(150)
-    contexts = listener.of("activeAssetCtx")
-    assert 3 <= len(contexts) <= 5
-    assert contexts[0]["ctx"]["funding"] == "0.0"
+    world.feeds.publish_contexts()
+    first, last = (message["ctx"] for message in listener.of("activeAssetCtx"))
+    assert first["funding"] == "0.0000125"  # 0.01 % per 8 hours while the premium is nothing
+    bid, ask = (float(px) for px in last["impactPxs"])
+    assert bid < float(last["midPx"]) < ask
+    assert abs(float(last["markPx"]) / float(last["oraclePx"]) - 1) < 0.001
+    assert float(last["dayNtlVlm"]) > float(first["dayNtlVlm"]) > 0
+
+
+def test_fast_and_full_books_are_different_topics(world: World) -> None:
+    fast = world.listen(type="l2Book", coin="BTC", fast=True)
+    full = world.listen(type="l2Book", coin="BTC")
+    grouped = world.listen(type="l2Book", coin="BTC", nSigFigs=4, mantissa=None)
+    world.step()
+    world.feeds.publish_books(fast=False)
+    (echo,) = fast.of("subscriptionResponse")
+    assert echo["subscription"] == {
+        "type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": True
+    }  # fmt: skip
+    for book in fast.of("l2Book"):
+        assert book["fast"] is True
+        assert [len(side) for side in book["levels"]] == [5, 5]
+    assert [len(side) for side in full.of("l2Book")[-1]["levels"]] == [20, 20]
+    assert "fast" not in full.of("l2Book")[-1]
+    bids, asks = grouped.of("l2Book")[-1]["levels"]
+    assert all(float(level["px"]) % 10 == 0 for level in bids + asks)
+    touch = full.of("l2Book")[-1]["levels"]
+    assert float(bids[0]["px"]) <= float(touch[0][0]["px"]) < float(asks[0]["px"]) + 10
+
+
+def test_candles_follow_the_trades(world: World) -> None:
+    listener = world.listen(type="candle", coin="BTC", interval="1m")
+    trades = world.listen(type="trades", coin="BTC")
+    world.step(400)
+    candle = listener.of("candle")[-1]
+    last = trades.of("trades")[-1][-1]
+    assert candle["c"] == last["px"]
+    assert float(candle["l"]) <= min(float(candle["o"]), float(candle["c"]))
+    assert candle["T"] == candle["t"] + 59_999
+
+
+def test_account_channels_begin_with_a_snapshot(world: World) -> None:
+    state = world.listen(type="clearinghouseState", user=MASTER).of("clearinghouseState")[0]
+    assert state["user"] == MASTER
+    assert state["clearinghouseState"]["marginSummary"]["accountValue"] == "100000.0"
+    assert world.listen(type="openOrders", user=MASTER).of("openOrders")[0]["orders"] == []
+    ledger = world.listen(type="userNonFundingLedgerUpdates", user=MASTER).of("userNonFundingLedgerUpdates")
+    assert ledger[0]["nonFundingLedgerUpdates"][0]["delta"] == {"type": "deposit", "usdc": "100000.0"}
+    assert world.listen(type="userFundings", user=MASTER).of("userFundings")[0]["isSnapshot"] is True
+    asset = world.listen(type="activeAssetData", user=MASTER, coin="BTC").of("activeAssetData")[0]
+    assert asset["leverage"] == {"type": "cross", "value": 20}
+    most = float(asset["maxTradeSzs"][0]) * float(asset["markPx"])
+    assert most == pytest.approx(2_000_000, rel=1e-3)
+
+
+def test_ghost_level_crosses_the_book_and_the_ledger_knows(world: World) -> None:
+    world.faults.start("ghost_levels", {"coin": "BTC"})
+    listener = world.listen(type="l2Book", coin="BTC", fast=True)
+    other = world.listen(type="l2Book", coin="ETH", fast=True)
+    for book, crossed in ((listener.of("l2Book")[0], True), (other.of("l2Book")[0], False)):
+        bids, asks = book["levels"]
+        assert (float(bids[0]["px"]) > float(asks[0]["px"])) == crossed
+    assert world.faults.ledger[-1]["fault"] == "ghost_levels"
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"type": "nope"}, {"type": "bbo"}, {"type": "orderUpdates", "user": "0x"}, {"type": ["bbo"]}],
+    [
+        {},
+        {"type": "nope"},
+        {"type": "bbo"},
+        {"type": "orderUpdates", "user": "0x"},
+        {"type": ["bbo"]},
+        {"type": "candle", "coin": "BTC", "interval": "7m"},
+        {"type": "l2Book", "coin": "BTC", "fast": 1},
+    ],
 )
 def test_what_cannot_be_subscribed(world: World, fields: dict[str, Any]) -> None:
     with pytest.raises((UnknownSubscriptionError, TypeError)):
-        world.feeds.subscribe(fields, Listener())  # type: ignore[arg-type]  # stands in for a session
+        world.listen(**fields)
 
 
-def test_unknown_coin(world: World) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "trades", "coin": "DOGE"},
+        {"type": "trades", "coin": "btc"},
+        {"type": "l2Book", "coin": "BTC", "nSigFigs": 6},
+        {"type": "l2Book", "coin": "BTC", "nSigFigs": 4, "mantissa": 2},
+        {"type": "l2Book", "coin": "BTC", "nSigFigs": True},
+    ],
+)
+def test_venue_hangs_up_on_what_it_has_not_got(world: World, fields: dict[str, Any]) -> None:
     with pytest.raises(UnknownCoinError):
-        world.listen(type="trades", coin="DOGE")
+        world.listen(**fields)
 
 
 def test_lead_prices_are_padded_and_bound_to_their_route(world: World) -> None:

@@ -8,15 +8,15 @@ import pytest
 from mmpipe.venue.sim.crowd import ACCOUNTS_PER_SYMBOL, Crowd, new_crowd
 from mmpipe.venue.sim.flow import quote_block, take_block
 from mmpipe.venue.sim.instruments import coins_of, start_table
-from mmpipe.venue.sim.market import Market, new_market
+from mmpipe.venue.sim.market import CROWD_FIRST, Market, new_market
 from mmpipe.venue.sim.matching import best_tick, depth, submit
 from mmpipe.venue.sim.scenarios import load_scenario
 
 BLOCK_MS = 20
 PER_S = 1_000 // BLOCK_MS
 COINS = coins_of(("BTC", "ETH"), ("BTCUSDT", "ETHUSDT"))
-ME = 1 + ACCOUNTS_PER_SYMBOL * len(COINS)
-INFORMED = [ACCOUNTS_PER_SYMBOL * i + 5 for i in range(len(COINS))]
+ME = CROWD_FIRST + ACCOUNTS_PER_SYMBOL * len(COINS)
+INFORMED = [CROWD_FIRST + ACCOUNTS_PER_SYMBOL * i + 4 for i in range(len(COINS))]
 
 
 class World:
@@ -104,7 +104,7 @@ def test_lead_moves_about_150_ms_earlier(quiet: dict[str, Any], symbol: int) -> 
 
 def test_money_and_positions_are_conserved(quiet: dict[str, Any]) -> None:
     market = quiet["world"].market
-    assert (market.positions.sum(axis=0) == 0).all()
+    assert (market.standings["lots"].sum(axis=0) == 0).all()
     assert market.cash.sum() == 0
     assert market.cash[0] > 0  # fees
 

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from mmpipe.venue.sim.info import UnreadableRequestError, answer_info
+from mmpipe.venue.sim.history import History
+from mmpipe.venue.sim.info import answer_info
+from mmpipe.venue.sim.info_request import Desk, UnreadableRequestError
 from tests.mmpipe.venue.sim.trader import MASTER, Trader, order, place
 
 NOBODY = "0x" + "1" * 40
@@ -20,11 +23,15 @@ def trader() -> Trader:
     return trader
 
 
+def desk(trader: Trader) -> Desk:
+    return Desk(trader.exchange.state, History(trader.exchange.state))
+
+
 def ask(trader: Trader, kind: str, **fields: Any) -> Any:
-    return answer_info(trader.exchange, {"type": kind} | fields)
+    return msgspec.json.decode(msgspec.json.encode(answer_info(desk(trader), {"type": kind} | fields)))
 
 
-def test_account_value_is_cash_plus_position_at_the_mid(trader: Trader) -> None:
+def test_account_value_is_cash_plus_position_at_the_mark(trader: Trader) -> None:
     state = ask(trader, "clearinghouseState", user=MASTER)
     summary, position = state["marginSummary"], state["assetPositions"][0]["position"]
     assert position["szi"] == "0.01"
@@ -87,8 +94,39 @@ def test_unknown_coin_has_a_null_book(trader: Trader) -> None:
         {"type": "orderStatus", "user": MASTER, "oid": 1.5},
         {"type": "userFillsByTime", "user": MASTER},
         {"type": "userFillsByTime", "user": MASTER, "startTime": True},
+        {"type": "candleSnapshot", "coin": "BTC"},
+        {"type": "candleSnapshot", "req": {"coin": "BTC", "interval": "7m", "startTime": 0}},
+        {"type": "l2Book", "coin": "BTC", "nSigFigs": 9},
+        {"type": "activeAssetData", "user": MASTER, "coin": "DOGE"},
+        {"type": "meta", "dex": "xyz"},
     ],
 )
 def test_what_cannot_be_read(trader: Trader, request_: Any) -> None:
     with pytest.raises(UnreadableRequestError):
-        answer_info(trader.exchange, request_)
+        answer_info(desk(trader), request_)
+
+
+def test_answers_that_never_change(trader: Trader) -> None:
+    assert ask(trader, "perpDexs") == [None]
+    assert ask(trader, "outcomeMeta") == {"outcomes": [], "questions": []}
+    assert ask(trader, "userAbstraction", user=MASTER) == "default"
+    assert ask(trader, "extraAgents", user=MASTER) != []  # the two of the demo account
+    assert ask(trader, "maxBuilderFee", user=MASTER, builder=NOBODY) == 0
+    assert ask(trader, "spotClearinghouseState", user=MASTER) == {"balances": []}
+    assert ask(trader, "exchangeStatus")["specialStatuses"] is None
+    assert ask(trader, "allPerpMetas") == [ask(trader, "meta")]
+
+
+def test_limits_count_requests_and_volume(trader: Trader) -> None:
+    limit = ask(trader, "userRateLimit", user=MASTER)
+    traded = sum(float(f["px"]) * float(f["sz"]) for f in ask(trader, "userFills", user=MASTER))
+    assert float(limit["cumVlm"]) == pytest.approx(traded)
+    assert (limit["nRequestsUsed"], limit["nRequestsCap"]) == (3, 10_000 + int(traded))
+
+
+def test_predicted_funding_is_that_of_the_next_hour(trader: Trader) -> None:
+    rows = dict(ask(trader, "predictedFundings"))
+    ((name, btc),) = rows["BTC"]
+    assert name == "HlPerp"
+    assert btc["nextFundingTime"] % 3_600_000 == 0
+    assert 0 < btc["nextFundingTime"] - trader.ts_ms <= 3_600_000

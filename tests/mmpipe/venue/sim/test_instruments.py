@@ -1,5 +1,6 @@
 """Grids and `meta` of the coins."""
 
+import msgspec
 import pytest
 
 from mmpipe.units import tick_step
@@ -23,9 +24,10 @@ def test_unknown_coin_is_an_ordinary_one() -> None:
 
 
 def test_meta_refers_to_its_margin_tables() -> None:
-    meta = meta_of(COINS)
-    tables = dict(meta["marginTables"])  # type: ignore[call-overload]  # plain JSON
-    for coin in meta["universe"]:  # type: ignore[attr-defined]  # plain JSON
+    meta = msgspec.to_builtins(meta_of(COINS, (0, 1, 0)))
+    tables = dict(meta["marginTables"])
+    assert [coin.get("isDelisted") for coin in meta["universe"]] == [None, True, None]
+    for coin in meta["universe"]:
         assert tables[coin["marginTableId"]]["marginTiers"][0]["maxLeverage"] == coin["maxLeverage"]
 
 

@@ -1,7 +1,7 @@
 """The arrays of an empty market, and that literals in kernels agree with them."""
 
 from mmpipe.units import CASH_PER_TICK_LOT
-from mmpipe.venue.sim import crowd, flow, market, matching, resting
+from mmpipe.venue.sim import crowd, flow, ledger, margin, market, pricing, resting, views
 
 
 def test_every_slot_is_free_once() -> None:
@@ -11,11 +11,12 @@ def test_every_slot_is_free_once() -> None:
         seen.append(slot)
         slot = int(fresh.orders["next"][slot])
     assert seen == list(range(market.ORDERS_MAX))
-    assert fresh.positions.shape == (3, 2)
+    assert fresh.standings.shape == (3, 2)
 
 
 def test_kernel_literals_are_the_declared_numbers() -> None:
     assert resting.LEVELS_LIMIT == market.LEVELS_MAX
-    assert matching.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
+    assert ledger.CASH_PER_NOTIONAL == margin.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
+    assert pricing.CASH_PER_NOTIONAL == views.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
     assert (flow.LADDER, flow.HISTORY, flow.LEAD_TRADES) == (crowd.LADDER, crowd.HISTORY, crowd.LEAD_TRADES)
     assert market.TAPE_MAX >= market.TAPE_RESERVE + 2 * market.ORDERS_MAX

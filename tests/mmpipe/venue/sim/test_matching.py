@@ -97,9 +97,9 @@ def test_equals_the_oracle(steps: list[Any]) -> None:
         bid, ask = best_tick(market, 0, 1), best_tick(market, 0, -1)
         assert bid == 0 or ask == 0 or bid < ask
     assert fills_of(market) == oracle.fills
-    assert market.positions[:, 0].tolist() == oracle.position
+    assert market.standings["lots"][:, 0].tolist() == oracle.position
     assert market.cash.tolist() == oracle.cash
-    assert market.positions.sum() == 0
+    assert market.standings["lots"].sum() == 0
     assert market.cash.sum() == 0
 
 
@@ -167,7 +167,7 @@ def test_too_many_levels_are_refused() -> None:
     assert submit(market, 1, 0, 1, 100, 1, ALO, 0) == codes.OPEN
 
 
-@pytest.mark.parametrize("kind", [codes.PLACE, codes.CANCEL])
+@pytest.mark.parametrize("kind", [codes.PLACE, codes.CANCELED])
 def test_process_writes_outcomes(kind: int) -> None:
     market = new_market(1, ACCOUNTS, 0, 0)
     submit(market, 2, 0, -1, 100, 5, ALO, 0)

@@ -1,51 +1,48 @@
-"""Margin at worst case and the prices of answers; the refusals themselves are in test_exchange."""
+"""Triggers, small orders and the prices of answers; the refusals themselves are in test_exchange."""
 
-import numpy as np
+from typing import Literal
+
 import pytest
 
-from mmpipe.units import CASH_PER_USDC
 from mmpipe.venue.sim import market as codes
-from mmpipe.venue.sim.accounts import Account, Order
+from mmpipe.venue.sim import wire
+from mmpipe.venue.sim.accounts import Order, Trigger
 from mmpipe.venue.sim.instruments import coins_of
-from mmpipe.venue.sim.order_checks import Checked, Refusal, affords, check_order, placed_item
+from mmpipe.venue.sim.order_checks import Checked, Refusal, check_order, check_trigger, placed_item
 from mmpipe.venue.sim.wire import Limit, OrderType, OrderWire
 
 COIN = coins_of(("BTC",), ("BTCUSDT",))[0]
-MARKS = np.array([1_000_000])
-CASH = 1_000 * CASH_PER_USDC
 
 
-def resting(side: int, lots: int) -> Order:
-    return Order(1, 0, side, 1_000_000, lots, lots, "Alo", False, None, 0, "open", 0)
+def trigger(px: str, tpsl: Literal["tp", "sl"], buys: bool) -> Trigger | Refusal:
+    kind = OrderType(trigger=wire.Trigger(True, px, tpsl))
+    return check_trigger(COIN, OrderWire(0, buys, px, "1", True, kind), 1_000_000, False)
 
 
 @pytest.mark.parametrize(
-    ("position", "open_side", "open_lots", "side", "lots", "fits"),
+    ("px", "tpsl", "buys", "sleeps"),
     [
-        (0, 1, 0, 1, 10_000, True),  # 10000 USDC at ten times
-        (0, 1, 0, 1, 10_001, False),
-        (0, 1, 6_000, 1, 4_001, False),  # what rests counts
-        (0, 1, 6_000, -1, 10_000, True),  # only the worse side counts
-        (10_000, 1, 0, -1, 20_000, True),
-        (10_000, 1, 0, -1, 20_001, False),
-        (20_000, 1, 0, -1, 5_000, True),  # reducing is always allowed
+        ("99000", "sl", False, True),  # a stop sells below
+        ("101000", "sl", False, False),
+        ("101000", "sl", True, True),  # and buys above
+        ("101000", "tp", False, True),  # a profit is taken above
+        ("99000", "tp", False, False),
+        ("99000", "tp", True, True),
+        ("99000.5", "sl", False, False),  # not on the grid
+        ("x", "sl", False, False),
     ],
 )
-def test_ten_times_the_value_at_worst_case(
-    position: int, open_side: int, open_lots: int, side: int, lots: int, fits: bool
+def test_trigger_must_not_be_reached_already(
+    px: str, tpsl: Literal["tp", "sl"], buys: bool, sleeps: bool
 ) -> None:
-    account = Account(0, "0x0", np.zeros(1, np.int64))
-    account.open[1] = resting(open_side, open_lots)
-    cash = CASH - position * 1_000_000 * 100
-    order = Checked(side, 1_000_000, lots, 0)
-    assert affords(account, cash, np.array([position]), MARKS, 0, order) == fits
+    assert isinstance(trigger(px, tpsl, buys), Trigger) == sleeps
 
 
 def test_small_order_may_close_the_whole_position_only() -> None:
-    wire = OrderWire(0, False, "100000", "0.00005", True, OrderType(Limit("Ioc")))
-    assert isinstance(check_order(COIN, wire, 1_000_000, 5), Checked)
-    assert isinstance(check_order(COIN, wire, 1_000_000, 6), Refusal)
-    assert isinstance(check_order(COIN, wire, 1_000_000, -5), Refusal)
+    small = OrderWire(0, False, "100000", "0.00005", True, OrderType(Limit("Ioc")))
+    assert isinstance(check_order(COIN, small, 1_000_000, 5), Checked)
+    assert isinstance(check_order(COIN, small, 1_000_000, 6), Refusal)
+    assert isinstance(check_order(COIN, small, 1_000_000, -5), Refusal)
 
 
 def test_average_price_over_levels() -> None:

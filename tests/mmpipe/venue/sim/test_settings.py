@@ -22,7 +22,8 @@ def test_demo_keys_are_three_and_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"port": 70_000}, {"seed": -1}, {"block_ms": 0}, {"deposit_usdc": 0.0}, {"coins": "BTC"}]
+    "change",
+    [{"port": 70_000}, {"seed": -1}, {"profile": {"block_ms": 0}}, {"deposit_usdc": 0.0}, {"coins": "BTC"}],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any]) -> None:
     raw = msgspec.to_builtins(settings()) | change

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmpipe.venue.sim.wire import CancelAction, OrderAction, action_of, count_of, is_post_only, text_of
+from mmpipe.venue.sim.wire import (
+    CancelAction,
+    OrderAction,
+    action_of,
+    canonical,
+    count_of,
+    items_of,
+    takes,
+    text_of,
+)
 from tests.mmpipe.venue.sim.trader import order, place
 
 UNITS = st.integers(0, 8).map(lambda digits: 10**digits)
@@ -47,16 +56,43 @@ def test_what_is_not_a_number(text: str) -> None:
 
 
 def test_actions_are_typed_and_ordered_by_what_they_may_do() -> None:
-    assert is_post_only(action_of(place(order("1", "1"), order("1", "1"))))
-    assert not is_post_only(action_of(place(order("1", "1"), order("1", "1", tif="Ioc"))))
-    cancel = action_of({"type": "cancel", "cancels": [{"a": 0, "o": 1}], "f": True})
+    assert not takes(action_of(place(order("1", "1"), order("1", "1"))))
+    assert takes(action_of(place(order("1", "1"), order("1", "1", tif="Ioc"))))
+    cancel = action_of({"type": "cancel", "cancels": [{"a": 0, "o": 1}, {"a": 0, "o": 2}], "f": True})
     assert isinstance(cancel, CancelAction)
-    assert not is_post_only(cancel)
+    assert not takes(cancel)
+    assert items_of(cancel) == 2
     assert isinstance(action_of(place()), OrderAction)
+    # A modify goes where its new order would go.
+    assert takes(action_of({"type": "modify", "oid": 1, "order": order("1", "1", tif="Gtc")}))
+    assert not takes(action_of({"type": "batchModify", "modifies": [{"oid": 1, "order": order("1", "1")}]}))
+
+
+def test_canonical_form_is_what_the_venue_would_write() -> None:
+    mine = place(order("100.50", "01.0", c="0x" + "AB" * 16))
+    shuffled = {key: mine[key] for key in ("grouping", "orders", "type")}
+    (wire,) = canonical(shuffled)["orders"]
+    assert list(canonical(shuffled)) == ["type", "orders", "grouping"]
+    assert (wire["p"], wire["s"], wire["c"]) == ("100.5", "1", "0x" + "ab" * 16)
+    trigger = {"trigger": {"triggerPx": "99.0", "tpsl": "sl", "isMarket": True}}
+    (wire,) = canonical(place(order("100", "1", t=trigger)))["orders"]
+    assert list(wire["t"]["trigger"].items()) == [("isMarket", True), ("triggerPx", "99"), ("tpsl", "sl")]
+    other = {"type": "noop"}
+    assert canonical(other) is other
 
 
 @pytest.mark.parametrize(
-    "change", [{"a": "0"}, {"a": 1.5}, {"b": 1}, {"p": 1.0}, {"t": {"trigger": {}}}, {"r": None}]
+    "change",
+    [
+        {"a": "0"},
+        {"a": 1.5},
+        {"b": 1},
+        {"p": 1.0},
+        {"t": {"trigger": {}}},
+        {"t": {}},
+        {"r": None},
+        {"c": "0x" * 99},
+    ],
 )
 def test_wrong_types_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):

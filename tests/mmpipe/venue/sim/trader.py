@@ -4,12 +4,17 @@ from typing import Any
 
 import msgspec
 
+from mmpipe.enums import Tif
 from mmpipe.venue.hyperliquid_signing import Signer, address_of
 from mmpipe.venue.sim.exchange import BlockResult, Exchange
-from mmpipe.venue.sim.settings import VenueSettings, demo_agents, demo_keys
+from mmpipe.venue.sim.market import CROWD_FIRST
+from mmpipe.venue.sim.matching import submit
+from mmpipe.venue.sim.profiles import load_profile
+from mmpipe.venue.sim.settings import VenueSettings, demo_agents, demo_keys, demo_vaults
 from mmpipe.venue.sim.wire import Envelope
 
 WALL_MS = 1_800_000_000_000
+ALO = int(Tif.ALO)
 KEYS = demo_keys()
 MASTER = address_of(KEYS.master)
 
@@ -22,11 +27,11 @@ def settings(**changes: Any) -> VenueSettings:
         seed=7,
         coins=("BTC", "ETH"),
         leads=("BTCUSDT", "ETHUSDT"),
-        book_interval_ms=100,
-        block_ms=20,
+        profile=load_profile("instant"),
         deposit_usdc=100_000.0,
         accounts=(MASTER,),
         agents=demo_agents(),
+        vaults=demo_vaults(),
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -62,9 +67,10 @@ class Trader:
         for _ in range(blocks):
             self.ts_ms += 20
             result = self.exchange.run_block(self.ts_ms)
-            self.makers |= {self.exchange.addresses[i] for i in result.fills["maker_account"].tolist()}
+            self.makers |= {self.exchange.state.addresses[i] for i in result.fills["maker_account"].tolist()}
             for done, answer in result.answers:
                 done(answer)
+        self.result = result
         return result
 
     def envelope(self, action: dict[str, Any], expires: int | None = None) -> Envelope:
@@ -78,17 +84,33 @@ class Trader:
 
     def act(self, action: dict[str, Any], expires: int | None = None) -> Any:
         """Statuses of the action after the block that processed it, or the whole refusal."""
-        self.enqueue(action, expires)
+        refused = self.exchange.admit(self.envelope(action, expires), self.ts_ms, self.answers.append)
+        if refused is not None:
+            return refused
         self.run(1)
         answer = self.answers.pop()
-        return answer["response"]["data"]["statuses"] if answer["status"] == "ok" else answer
+        if answer["status"] != "ok" or "data" not in answer["response"]:
+            return answer
+        return answer["response"]["data"]["statuses"]
 
     @property
     def account(self) -> Any:
-        return self.exchange.accounts[MASTER]
+        return self.exchange.state.accounts[MASTER]
 
     def touch(self, symbol: int = 0) -> tuple[int, int]:
         """Best bid and ask in whole quote units of BTC."""
         from mmpipe.venue.sim.matching import best_tick
 
-        return tuple(best_tick(self.exchange.market, symbol, side) // 10 for side in (1, -1))  # type: ignore[return-value]  # two sides
+        return tuple(best_tick(self.exchange.state.market, symbol, side) // 10 for side in (1, -1))  # type: ignore[return-value]  # two sides
+
+
+def furnished(**changes: Any) -> Trader:
+    """A trader in a market where nobody else acts: 100 BTC at each of 60 prices on both sides of 100,000."""
+    trader = Trader(**{"scenario": "still"} | changes)
+    state = trader.exchange.state
+    start = int(state.market.prices["oracle_tick"][0])
+    for step in range(1, 61):
+        for side in (1, -1):
+            submit(state.market, CROWD_FIRST, 0, side, start - side * 10 * step, 10**7, ALO, 0)
+    trader.run(1)
+    return trader
