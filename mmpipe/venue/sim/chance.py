@@ -75,6 +75,20 @@ def exponential(chance: np.ndarray, mean: float) -> float:
 
 
 @kernel
+def lognormal(chance: np.ndarray, median: float, spread: float) -> float:
+    """A number whose logarithm is normal.
+
+    Parameters
+    ----------
+    median : float
+        >= 0.
+    spread : float
+        Standard deviation of the logarithm.
+    """
+    return median * math.exp(spread * normal(chance))
+
+
+@kernel
 def happens(chance: np.ndarray, per_s: float, dt_s: float) -> bool:
     """Whether something of rate `per_s` happens within `dt_s`."""
     return uniform(chance) < 1.0 - math.exp(-per_s * dt_s)

@@ -19,7 +19,7 @@ USER_CHANNELS: Final = frozenset({"orderUpdates", "userFills", "userEvents"})
 FILL_CHANNELS: Final = frozenset({"userFills", "userEvents"})
 GARBAGE: Final = (
     b'{"channel":"bbo","data":{"coin":"BTC","time":',
-    b"\x00\xff\xfe not text",
+    b"\x00\x01 not JSON",
     b'{"channel":"trades","data":[{"coin":7,"px":"NaN"}]}',
     b"[]",
     b'{"channel":"l2Book","data":{"coin":"BTC","time":1,"levels":[[{"px":"1e400","sz":"-1","n":1}],[]]}}',

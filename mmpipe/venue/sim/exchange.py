@@ -2,7 +2,7 @@
 
     signed action ──admit──▶ pending
     run_block:  1 post-only actions   2 cancels and the rest   3 crowd quotes   4 actions that may trade
-                5 crowd takes   6 oracle, mark   7 triggers, liquidations, funding, scheduled cancels
+                5 crowd takes   6 oracle, mark, liquidations   7 triggers, scheduled cancels, funding
                 └─▶ answers, fills, order updates of the block
 
 Within a block post-only orders come first, then cancels, then orders that may take, as on the venue.
@@ -21,12 +21,13 @@ from mmpipe.venue.sim import market as codes
 from mmpipe.venue.sim.accounts import Account, Answer, Funding
 from mmpipe.venue.sim.actions import Actions
 from mmpipe.venue.sim.admission import Admission, Done, Pending, refusal
+from mmpipe.venue.sim.block import clear_block
 from mmpipe.venue.sim.flow import quote_block, take_block
 from mmpipe.venue.sim.ledger import is_conserved
-from mmpipe.venue.sim.liquidation import close_market, liquidate_block
+from mmpipe.venue.sim.liquidation import close_market
 from mmpipe.venue.sim.margin import WORTH
 from mmpipe.venue.sim.orders import Orders
-from mmpipe.venue.sim.pricing import pay_funding, price_block
+from mmpipe.venue.sim.pricing import pay_funding
 from mmpipe.venue.sim.settings import VenueSettings
 from mmpipe.venue.sim.signers import DAY_MS
 from mmpipe.venue.sim.state import BlockResult, VenueState
@@ -146,15 +147,12 @@ class Exchange:
 
     def _clear(self) -> None:
         state = self.state
-        lead = state.crowd.lead
-        for symbol in range(len(state.coins)):
-            price_block(state.market, int(lead["bid_tick"][symbol] + lead["ask_tick"][symbol]), symbol)
+        clear_block(state.market, state.crowd, self._worth)
         for account in state.accounts.values():
             if account.sleeping:
                 self._orders.wake(account)
             if account.scheduled_ms and state.ts_ms >= account.scheduled_ms:
                 self._cancel_scheduled(account)
-        liquidate_block(state.market, self._worth)
         hour = state.ts_ms // HOUR_MS
         if self._hour and hour != self._hour:
             self._settle_funding()

@@ -1,12 +1,13 @@
-"""Seeded order flow: an efficient price, and participants who learn of it at different times.
+"""One block of the simulated market: what becomes known, who quotes, who takes.
+
+    quote_block   price ▸ views ▸ providers (queue_reactive) ▸ lead market
+    …             the users' orders that may trade at once
+    take_block    informed ▸ noise ▸ lead trades
 
 The efficient price is a jump diffusion. The lead market shows it at once; informed traders take whatever
-is stale beyond their cost; liquidity providers requote around a view that is late, and so are picked off;
-noise traders buy and sell for no reason and pay for it. In a cascade, forced one-sided orders arrive and
-providers leave. Nothing is fitted to data: the parameters of a scenario make it look like a market.
-
-One block is `quote_block` (price, providers, lead quote), then the users' immediate orders, then
-`take_block`: within a block resting orders and cancels come before takers, as on the venue.
+is stale beyond their cost; providers move their ladder around a view that is late, and so are picked off;
+noise traders buy and sell for no reason and pay for it. The numbers of the scenario `quiet` are fitted to a
+recording of ETH on Hyperliquid (bench/venue.py prints the comparison).
 
 References
 ----------
@@ -18,30 +19,21 @@ import math
 
 import numpy as np
 
-from mmpipe.enums import Side, Tif
-from mmpipe.units import tick_step
-from mmpipe.venue.sim.chance import exponential, happens, normal, uniform
+from mmpipe.enums import Side
+from mmpipe.venue.sim.chance import exponential, happens, lognormal, normal, uniform
 from mmpipe.venue.sim.crowd import PHASE, Crowd, new_crowd
-from mmpipe.venue.sim.market import ORDERS_MAX, Market, new_market
-from mmpipe.venue.sim.matching import best_tick, cancel, submit
+from mmpipe.venue.sim.holders import follow_cascade, seat_holders
+from mmpipe.venue.sim.lead import quote_lead, trade_lead
+from mmpipe.venue.sim.market import Market, new_market
+from mmpipe.venue.sim.matching import best_tick
+from mmpipe.venue.sim.noise import take, trade_noise
+from mmpipe.venue.sim.queue_reactive import requote
 from ringbuf.jit import example, kernel
 
 BUY = int(Side.BUY)
 SELL = int(Side.SELL)
-ALO = int(Tif.ALO)
-IOC = int(Tif.IOC)
-LADDER = 24  # crowd.LADDER
 HISTORY = 4_096  # crowd.HISTORY
-LEAD_TRADES = 8  # crowd.LEAD_TRADES
-SIZE_SPREAD = 0.8  # standard deviation of the logarithm of a size
-SIZE_MAX = 20.0  # of the median
-DEEPER_SIZE = 0.35  # a provider's size grows so much per level
-NOISE_REACH_BPS = 5.0  # a market order pays at most so much beyond the touch
-LIQUIDATION_REACH_BPS = 40.0
-STAYS = 0  # this provider widens but never withdraws, so that there is a price
-AWAY_S = 1.0  # mean absence of a provider that withdrew
-LAG_SPREAD = 0.6  # a delay is uniform within mean * (1 ± this)
-LEAD_FOLLOW_PROB = 0.75  # a lead trade goes with the price
+INFORMED_SPREAD = 0.5  # standard deviation of the logarithm of the informed traders' delay
 
 
 @kernel
@@ -56,19 +48,21 @@ def quote_block(market: Market, crowd: Crowd) -> None:
         Changed in place.
     """
     _advance_clock(crowd)
-    clock = crowd.clock[0]
-    phase = crowd.phases[clock["phase"]]
-    common_bps = _move_bps(crowd, phase["common_share"])
+    common_bps = _move_bps(crowd, crowd.phases[crowd.clock[0]["phase"]]["common_share"])
     for symbol in range(crowd.symbols.shape[0]):
-        _advance_price(crowd, symbol, common_bps)
-        for provider in range(crowd.providers.shape[1]):
-            _provide(market, crowd, symbol, provider)
-        _quote_lead(crowd, symbol)
+        if market.prices[symbol]["delisted"] != 0:
+            continue
+        _advance_price(market, crowd, symbol, common_bps)
+        seat_holders(market, crowd, symbol)
+        follow_cascade(market, crowd, symbol)
+        _look(crowd, symbol)
+        requote(market, crowd, symbol)
+        quote_lead(crowd, symbol)
 
 
 @kernel
 def take_block(market: Market, crowd: Crowd) -> None:
-    """Let everybody who takes liquidity act once.
+    """Let everybody who takes liquidity act.
 
     Parameters
     ----------
@@ -78,11 +72,11 @@ def take_block(market: Market, crowd: Crowd) -> None:
         Changed in place.
     """
     for symbol in range(crowd.symbols.shape[0]):
+        if market.prices[symbol]["delisted"] != 0:
+            continue
         _trade_informed(market, crowd, symbol)
-        _trade_noise(market, crowd, symbol)
-        _rest_noise(market, crowd, symbol)
-        _liquidate(market, crowd, symbol)
-        _trade_lead(crowd, symbol)
+        trade_noise(market, crowd, symbol)
+        trade_lead(crowd, symbol)
 
 
 @kernel
@@ -112,216 +106,63 @@ def _move_bps(crowd: Crowd, share: float) -> float:
 
 
 @kernel
-def _advance_price(crowd: Crowd, symbol: int, common_bps: float) -> None:
+def _advance_price(market: Market, crowd: Crowd, symbol: int, common_bps: float) -> None:
     clock = crowd.clock[0]
     phase = crowd.phases[clock["phase"]]
+    row = crowd.symbols[symbol]
     own_bps = _move_bps(crowd, 1.0 - phase["common_share"])
+    # Liquidations of the last block leave a trace: this is what lets a cascade feed itself.
+    forced_musdc = market.prices[symbol]["forced_lots"] / row["lots_per_usdc"] * 1e-6
     move_bps = common_bps + own_bps + phase["drift_bps_per_s"] * clock["dt_s"]
-    crowd.symbols[symbol]["efficient_tick"] *= math.exp(move_bps * 1e-4)
-    crowd.history[symbol, clock["block"] % HISTORY] = crowd.symbols[symbol]["efficient_tick"]
+    move_bps += phase["impact_bps_per_musdc"] * forced_musdc
+    row["efficient_tick"] *= math.exp(move_bps * 1e-4)
+    closing = 1.0 - math.exp(-clock["dt_s"] / phase["gap_time_s"])
+    row["gap_log"] += closing * (phase["gap_bps"] * 1e-4 - row["gap_log"])
+    crowd.history[symbol, clock["block"] % HISTORY] = row["efficient_tick"]
 
 
 @kernel
-def _lag_blocks(crowd: Crowd, mean_ms: float) -> int:
-    share = 1.0 + LAG_SPREAD * (2.0 * uniform(crowd.chance) - 1.0)
-    return min(int(mean_ms * 1e-3 * share / crowd.clock[0]["dt_s"] + 0.5), HISTORY - 1)
+def _lag_blocks(crowd: Crowd, median_ms: float, spread: float) -> int:
+    lag_s = lognormal(crowd.chance, median_ms * 1e-3, spread)
+    return min(math.floor(lag_s / crowd.clock[0]["dt_s"] + 0.5), HISTORY - 1)
 
 
 @kernel
-def _lots(crowd: Crowd, symbol: int, median_usdc: float) -> int:
-    factor = min(math.exp(SIZE_SPREAD * normal(crowd.chance)), SIZE_MAX)
-    return max(int(median_usdc * factor * crowd.symbols[symbol]["lots_per_usdc"]), 1)
-
-
-@kernel
-def _provide(market: Market, crowd: Crowd, symbol: int, provider: int) -> None:
+def _look(crowd: Crowd, symbol: int) -> None:
+    # The providers see a price that is some time old, never one older than they have seen.
     clock = crowd.clock[0]
     phase = crowd.phases[clock["phase"]]
-    row = crowd.providers[symbol, provider]
-    if row["away_blocks"] > 0:
-        row["away_blocks"] -= 1
+    row = crowd.symbols[symbol]
+    if row["centre_tick"] != 0.0 and not happens(crowd.chance, 1e3 / phase["view_refresh_ms"], clock["dt_s"]):
         return
-    if not happens(crowd.chance, 1e3 / phase["provider_refresh_ms"], clock["dt_s"]):
-        return
-    if provider != STAYS and uniform(crowd.chance) < phase["provider_withdraw_prob"]:
-        row["away_blocks"] = int(exponential(crowd.chance, AWAY_S) / clock["dt_s"])
-        _clear_ladder(market, crowd, symbol, provider)
-        return
-    row["lag_blocks"] = _lag_blocks(crowd, phase["provider_lag_ms"])
-    row["seen_block"] = max(row["seen_block"], clock["block"] - row["lag_blocks"])
-    view_tick = crowd.history[symbol, row["seen_block"] % HISTORY]
-    if abs(view_tick - row["centre_tick"]) > phase["provider_patience_bps"] * 1e-4 * view_tick:
+    lag = _lag_blocks(crowd, phase["view_lag_ms"], phase["view_lag_spread"])
+    row["seen_block"] = max(row["seen_block"], clock["block"] - lag)
+    view_tick = crowd.history[symbol, row["seen_block"] % HISTORY] * math.exp(row["gap_log"])
+    if abs(view_tick - row["centre_tick"]) > phase["view_patience_bps"] * 1e-4 * view_tick:
         row["centre_tick"] = view_tick
-    step = tick_step(int(row["centre_tick"]), crowd.symbols[symbol]["ticks_in_unit"])
-    centre = row["centre_tick"] / step
-    half = row["half_spread_steps"] + phase["provider_width_bps"] * 1e-4 * centre
-    bid_step = math.floor(centre - half)
-    ask_step = max(math.ceil(centre + half), bid_step + 1)
-    # What is wrong goes first, on both sides, so that the own old quote never blocks the new one.
-    _keep_between(market, crowd, symbol, provider, bid_step * step, ask_step * step)
-    _build(market, crowd, symbol, provider, BUY, bid_step, step)
-    _build(market, crowd, symbol, provider, SELL, ask_step, step)
-
-
-@kernel
-def _owns(market: Market, oid: int) -> bool:
-    return oid != 0 and market.orders[oid % ORDERS_MAX]["oid"] == oid
-
-
-@kernel
-def _keep_between(market: Market, crowd: Crowd, symbol: int, provider: int, bid: int, ask: int) -> None:
-    account = crowd.providers[symbol, provider]["account"]
-    for i in range(LADDER):
-        oid = crowd.ladders[symbol, provider, 0, i]
-        if _owns(market, oid) and market.orders[oid % ORDERS_MAX]["tick"] > bid:
-            cancel(market, account, oid)
-        oid = crowd.ladders[symbol, provider, 1, i]
-        if _owns(market, oid) and market.orders[oid % ORDERS_MAX]["tick"] < ask:
-            cancel(market, account, oid)
-
-
-@kernel
-def _build(
-    market: Market, crowd: Crowd, symbol: int, provider: int, side: int, first_step: int, step: int
-) -> None:
-    # A price has a fixed place in the ladder, so that an order that is still wanted keeps its queue place.
-    index = 0 if side == BUY else 1
-    account = crowd.providers[symbol, provider]["account"]
-    median_usdc = crowd.phases[crowd.clock[0]["phase"]]["provider_usdc"]
-    opposite = best_tick(market, symbol, -side)
-    if opposite != 0 and side * (first_step * step - opposite) >= 0:
-        first_step = opposite // step - side
-    for i in range(LADDER):
-        at_step = first_step - side * i
-        place = at_step % LADDER
-        oid = crowd.ladders[symbol, provider, index, place]
-        if _owns(market, oid):
-            if market.orders[oid % ORDERS_MAX]["tick"] == at_step * step:
-                continue
-            cancel(market, account, oid)
-        if at_step > 0:
-            lots = _lots(crowd, symbol, median_usdc * (1.0 + DEEPER_SIZE * i))
-            submit(market, account, symbol, side, at_step * step, lots, ALO, 0)
-            crowd.ladders[symbol, provider, index, place] = market.header[0]["last_oid"]
-
-
-@kernel
-def _clear_ladder(market: Market, crowd: Crowd, symbol: int, provider: int) -> None:
-    for index in range(2):
-        for i in range(LADDER):
-            account = crowd.providers[symbol, provider]["account"]
-            cancel(market, account, crowd.ladders[symbol, provider, index, i])
-
-
-@kernel
-def _take(market: Market, account: int, symbol: int, side: int, limit_tick: float, lots: int) -> None:
-    tick = math.floor(limit_tick) if side == BUY else math.ceil(limit_tick)
-    if tick > 0:
-        submit(market, account, symbol, side, tick, lots, IOC, 0)
 
 
 @kernel
 def _trade_informed(market: Market, crowd: Crowd, symbol: int) -> None:
     clock = crowd.clock[0]
     phase = crowd.phases[clock["phase"]]
-    seen = max(clock["block"] - _lag_blocks(crowd, phase["informed_lag_ms"]), 0)
-    known_tick = crowd.history[symbol, seen % HISTORY]
+    row = crowd.symbols[symbol]
+    lag = _lag_blocks(crowd, phase["informed_lag_ms"], INFORMED_SPREAD)
+    known_tick = crowd.history[symbol, max(clock["block"] - lag, 0) % HISTORY] * math.exp(row["gap_log"])
     cost_tick = phase["informed_cost_bps"] * 1e-4 * known_tick
     acts = happens(crowd.chance, phase["informed_per_s"], clock["dt_s"])
     for side in (BUY, SELL):
         touch = best_tick(market, symbol, -side)
         limit_tick = known_tick - side * cost_tick
         if acts and touch != 0 and side * (limit_tick - touch) >= 0.0:
-            lots = _lots(crowd, symbol, phase["informed_usdc"])
-            _take(market, crowd.symbols[symbol]["informed_account"], symbol, side, limit_tick, lots)
-
-
-@kernel
-def _trade_noise(market: Market, crowd: Crowd, symbol: int) -> None:
-    clock = crowd.clock[0]
-    phase = crowd.phases[clock["phase"]]
-    row = crowd.symbols[symbol]
-    if not happens(crowd.chance, phase["noise_per_s"], clock["dt_s"]):
-        return
-    if uniform(crowd.chance) >= phase["noise_repeat_prob"]:
-        row["noise_side"] = -row["noise_side"]
-    side = row["noise_side"]
-    limit_tick = best_tick(market, symbol, -side) * (1.0 + side * NOISE_REACH_BPS * 1e-4)
-    _take(market, row["noise_account"], symbol, side, limit_tick, _lots(crowd, symbol, phase["noise_usdc"]))
-
-
-@kernel
-def _rest_noise(market: Market, crowd: Crowd, symbol: int) -> None:
-    # Small orders that come and go near the touch, on a side and in a place drawn at random.
-    phase = crowd.phases[crowd.clock[0]["phase"]]
-    row = crowd.symbols[symbol]
-    if not happens(crowd.chance, phase["noise_limits_per_s"], crowd.clock[0]["dt_s"]):
-        return
-    place = int(uniform(crowd.chance) * crowd.noise_oids.shape[1])
-    if _owns(market, crowd.noise_oids[symbol, place]):
-        cancel(market, row["noise_account"], crowd.noise_oids[symbol, place])
-    side = BUY if uniform(crowd.chance) < 0.5 else SELL
-    touch = best_tick(market, symbol, side)
-    if touch == 0:
-        return
-    step = tick_step(touch, row["ticks_in_unit"])
-    tick = touch - side * step * int(exponential(crowd.chance, 3.0))
-    if tick > 0:
-        lots = _lots(crowd, symbol, phase["noise_usdc"])
-        submit(market, row["noise_account"], symbol, side, tick, lots, ALO, 0)
-        crowd.noise_oids[symbol, place] = market.header[0]["last_oid"]
-
-
-@kernel
-def _liquidate(market: Market, crowd: Crowd, symbol: int) -> None:
-    phase = crowd.phases[crowd.clock[0]["phase"]]
-    if not happens(crowd.chance, phase["liquidations_per_s"], crowd.clock[0]["dt_s"]):
-        return
-    side = BUY if phase["liquidation_side"] > 0.0 else SELL
-    limit_tick = best_tick(market, symbol, -side) * (1.0 + side * LIQUIDATION_REACH_BPS * 1e-4)
-    lots = _lots(crowd, symbol, phase["liquidation_usdc"])
-    _take(market, crowd.symbols[symbol]["liquidated_account"], symbol, side, limit_tick, lots)
-
-
-@kernel
-def _quote_lead(crowd: Crowd, symbol: int) -> None:
-    phase = crowd.phases[crowd.clock[0]["phase"]]
-    quote = crowd.lead[symbol]
-    centre = crowd.symbols[symbol]["efficient_tick"] * (1.0 + phase["lead_basis_bps"] * 1e-4)
-    bid = math.floor(centre)
-    quote["changed"] = 1 if bid != quote["bid_tick"] else 0
-    if quote["changed"] == 1:
-        quote["bid_tick"] = bid
-        quote["ask_tick"] = bid + 1
-        quote["bid_lots"] = _lots(crowd, symbol, phase["provider_usdc"])
-        quote["ask_lots"] = _lots(crowd, symbol, phase["provider_usdc"])
-        quote["update_id"] += 1
-
-
-@kernel
-def _trade_lead(crowd: Crowd, symbol: int) -> None:
-    clock = crowd.clock[0]
-    phase = crowd.phases[clock["phase"]]
-    quote = crowd.lead[symbol]
-    now = crowd.history[symbol, clock["block"] % HISTORY]
-    rising = now >= crowd.history[symbol, (clock["block"] - 1) % HISTORY]
-    quote["trades"] = 0
-    rate_left = phase["lead_trades_per_s"] * clock["dt_s"]
-    while quote["trades"] < LEAD_TRADES and uniform(crowd.chance) < rate_left:
-        rate_left -= 1.0
-        buys = rising == (uniform(crowd.chance) < LEAD_FOLLOW_PROB)
-        trade = crowd.lead_trades[symbol, quote["trades"]]
-        quote["trades"] += 1
-        quote["trade_id"] += 1
-        trade["id"] = quote["trade_id"]
-        trade["side"] = BUY if buys else SELL
-        trade["tick"] = quote["ask_tick"] if buys else quote["bid_tick"]
-        trade["lots"] = _lots(crowd, symbol, phase["noise_usdc"])
+            usdc = lognormal(crowd.chance, phase["informed_usdc"], phase["informed_usdc_spread"])
+            lots = math.floor(usdc * row["lots_per_usdc"]) + 1
+            take(market, row["informed_account"], symbol, side, limit_tick, lots)
 
 
 def _example_pair() -> tuple[object, ...]:
     instruments = np.array([[1_000_000.0, 10.0, 100_000.0]])
-    return (new_market(1, 7, 150, 450), new_crowd(0, 20, np.zeros(1, PHASE), instruments))
+    return (new_market(1, 60, 150, 450), new_crowd(0, 20, np.zeros(1, PHASE), instruments))
 
 
 @example(quote_block)

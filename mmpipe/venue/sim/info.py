@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from mmpipe.clock import NS_PER_MS
 from mmpipe.venue import hyperliquid_messages as wire
 from mmpipe.venue.sim.account_info import ACCOUNT_ANSWERS
 from mmpipe.venue.sim.candles import INTERVAL_MIN
@@ -151,6 +152,15 @@ def _phases(desk: Desk, _: Request) -> Any:
         "seed": desk.state.settings.seed,
         "time": desk.state.ts_ms,
         "phases": desk.state.phase_log,
+        "cascades": [
+            {
+                "coin": desk.state.coins[row["symbol"]].name,
+                "start": int(row["start_ts_ns"]) // NS_PER_MS,
+                "end": int(row["end_ts_ns"]) // NS_PER_MS or None,
+                "lots": int(row["lots"]),
+            }
+            for row in desk.state.crowd.labels[: int(desk.state.crowd.clock["labels"][0])]
+        ],
     }
 
 

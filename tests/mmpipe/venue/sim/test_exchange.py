@@ -215,7 +215,7 @@ def test_too_many_items_are_refused(shared: Trader) -> None:
 
 
 def test_unknown_scenario_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="cascade, quiet"):
+    with pytest.raises(UsageError, match="cascade, dead-feed"):
         Trader(scenario="storm")
 
 

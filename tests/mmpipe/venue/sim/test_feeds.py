@@ -63,17 +63,18 @@ def test_partial_fills_update_the_open_size(world: World) -> None:
 
 def test_nothing_is_sent_after_unsubscribing(world: World) -> None:
     listener = world.listen(type="bbo", coin="BTC")
-    world.step(50)
+    world.step(500)
     world.subscriptions.unsubscribe({"type": "bbo", "coin": "BTC"}, listener, Client())
     count = len(listener.frames)
-    world.step(50)
+    world.step(500)
     assert len(listener.frames) == count > 3
     assert not world.topics.wanted(("bbo", "BTC"))
 
 
 def test_context_has_the_prices_that_are_not_traded(world: World) -> None:
+    world.step(500)
     listener = world.listen(type="activeAssetCtx", coin="ETH")
-    world.step(150)
+    world.step(500)
     world.feeds.publish_contexts()
     first, last = (message["ctx"] for message in listener.of("activeAssetCtx"))
     assert first["funding"] == "0.0000125"  # 0.01 % per 8 hours while the premium is nothing

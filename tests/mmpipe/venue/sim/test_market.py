@@ -1,7 +1,19 @@
 """The arrays of an empty market, and that literals in kernels agree with them."""
 
 from mmpipe.units import CASH_PER_TICK_LOT
-from mmpipe.venue.sim import crowd, flow, ledger, margin, market, pricing, resting, views
+from mmpipe.venue.sim import (
+    crowd,
+    flow,
+    holders,
+    lead,
+    ledger,
+    margin,
+    market,
+    pricing,
+    queue_reactive,
+    resting,
+    views,
+)
 
 
 def test_every_slot_is_free_once() -> None:
@@ -18,5 +30,10 @@ def test_kernel_literals_are_the_declared_numbers() -> None:
     assert resting.LEVELS_LIMIT == market.LEVELS_MAX
     assert ledger.CASH_PER_NOTIONAL == margin.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
     assert pricing.CASH_PER_NOTIONAL == views.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
-    assert (flow.LADDER, flow.HISTORY, flow.LEAD_TRADES) == (crowd.LADDER, crowd.HISTORY, crowd.LEAD_TRADES)
+    assert flow.HISTORY == lead.HISTORY == crowd.HISTORY
+    assert lead.LEAD_TRADES == crowd.LEAD_TRADES
+    for name in ("LEVELS", "PLACES", "DEEP", "MAKERS"):
+        assert getattr(queue_reactive, name) == getattr(crowd, name)
+    assert (holders.HOLDERS, holders.LABELS) == (crowd.HOLDERS, crowd.LABELS)
+    assert holders.CASH_PER_NOTIONAL == CASH_PER_TICK_LOT
     assert market.TAPE_MAX >= market.TAPE_RESERVE + 2 * market.ORDERS_MAX
