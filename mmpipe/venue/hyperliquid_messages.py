@@ -247,10 +247,10 @@ class AccountState(Struct):
 
     marginSummary: MarginSummary
     crossMarginSummary: MarginSummary
-    crossMaintenanceMarginUsed: str
     withdrawable: str
     assetPositions: list[AssetPosition]
-    time: int
+    crossMaintenanceMarginUsed: Maybe = UNSET
+    time: int | UnsetType = UNSET
 
 
 class FundingRecord(Struct):

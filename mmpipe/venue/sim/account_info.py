@@ -109,7 +109,7 @@ def _user_fills(desk: Desk, request: Request) -> Any:
 
 def _user_fills_by_time(desk: Desk, request: Request) -> Any:
     account = account_of(desk, request)
-    start, end = time_of(request, "startTime", 0), time_of(request, "endTime", 2**63)
+    start, end = time_of(request, "startTime", None), time_of(request, "endTime", 2**63)
     fills = account.fills if account is not None else ()
     return [fill_view(desk.state, fill) for fill in fills if start <= fill.ts_ms <= end]
 
@@ -128,19 +128,31 @@ def _ledger(desk: Desk, request: Request) -> Any:
     return [ledger_view(desk.state, ts_ms, delta) for ts_ms, delta in rows if start <= ts_ms <= end]
 
 
-def _user_fees(desk: Desk, request: Request) -> Any:
+def _user_fees(_desk: Desk, request: Request) -> Any:
+    # One tier for everybody, no staking, no referrals; spot is not traded here.
     user_of(request)
     add, cross = (text_of(ppm, NOTIONAL_UNITS) for ppm in (MAKER_FEE_PPM, TAKER_FEE_PPM))
-    tiers: Request = {"vip": [], "mm": []}
     return {
         "dailyUserVlm": [],
-        "feeSchedule": {"cross": cross, "add": add, "tiers": tiers, "referralDiscount": "0.0"},
+        "feeSchedule": {
+            "cross": cross,
+            "add": add,
+            "spotCross": "0.0",
+            "spotAdd": "0.0",
+            "tiers": {"vip": [], "mm": []},
+            "referralDiscount": "0.0",
+            "stakingDiscountTiers": [],
+        },
         "userCrossRate": cross,
         "userAddRate": add,
+        "userSpotCrossRate": "0.0",
+        "userSpotAddRate": "0.0",
         "activeReferralDiscount": "0.0",
         "trial": None,
-        "feeTrialReward": "0.0",
+        "feeTrialEscrow": "0.0",
         "nextTrialAvailableTimestamp": None,
+        "stakingLink": None,
+        "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
     }
 
 
@@ -156,8 +168,7 @@ def _user_rate_limit(desk: Desk, request: Request) -> Any:
     account = account_of(desk, request) or Account(0, "")
     limits = request_limits(account)
     volume = text_of(account.volume_notional, NOTIONAL_UNITS)
-    surplus = max(limits["used"] - limits["cap"], 0)
-    return wire.RateLimit(volume, limits["used"], limits["cap"], surplus)
+    return wire.RateLimit(volume, limits["used"], limits["cap"], account.reserved_requests)
 
 
 def _extra_agents(desk: Desk, request: Request) -> Any:
@@ -176,7 +187,8 @@ def _spot_state(desk: Desk, request: Request) -> Any:
     if account is None or account.spot_cash == 0:
         return {"balances": []}
     total = usdc(account.spot_cash)
-    return {"balances": [{"coin": "USDC", "token": 0, "hold": "0.0", "total": total, "entryNtl": "0.0"}]}
+    balance = {"coin": "USDC", "token": 0, "hold": "0.0", "total": total, "entryNtl": "0.0"}
+    return {"balances": [balance], "tokenToAvailableAfterMaintenance": [[0, total]]}
 
 
 ACCOUNT_ANSWERS: Final[dict[str, Callable[[Desk, Request], Any]]] = {

@@ -64,6 +64,7 @@ def _spot_meta(_desk: Desk, _: Request) -> Any:
         "isCanonical": True,
         "evmContract": None,
         "fullName": None,
+        "deployerTradingFeeShare": "0.0",
     }
     return {"tokens": [usdc], "universe": []}
 
@@ -101,11 +102,12 @@ def _candles(desk: Desk, request: Request) -> Any:
     inner = request.get("req")
     if not isinstance(inner, dict) or not isinstance(inner.get("coin"), str):
         raise UnreadableRequestError("req")
-    if inner.get("interval") not in INTERVAL_MIN:
+    interval = inner.get("interval")
+    if not isinstance(interval, str) or interval not in INTERVAL_MIN:
         raise UnreadableRequestError("interval")
     symbol = desk.state.symbol_of.get(inner["coin"])
-    start, end = time_of(inner, "startTime", 0), time_of(inner, "endTime", 2**63)
-    return None if symbol is None else desk.history.candles[symbol].between(inner["interval"], start, end)
+    start, end = time_of(inner, "startTime", None), time_of(inner, "endTime", 2**63)
+    return None if symbol is None else desk.history.candles[symbol].between(interval, start, end)
 
 
 def _recent_trades(desk: Desk, request: Request) -> Any:
@@ -115,7 +117,7 @@ def _recent_trades(desk: Desk, request: Request) -> Any:
 
 def _funding_history(desk: Desk, request: Request) -> Any:
     symbol = desk.state.symbol_of.get(str(request.get("coin")))
-    start, end = time_of(request, "startTime", 0), time_of(request, "endTime", 2**63)
+    start, end = time_of(request, "startTime", None), time_of(request, "endTime", 2**63)
     if symbol is None:
         return None
     return [

@@ -48,10 +48,10 @@ def symbol_of(desk: Desk, request: Request) -> int:
     return symbol
 
 
-def time_of(request: Request, key: str, default: int) -> int:
-    """A time in milliseconds; only `endTime` may be left out."""
+def time_of(request: Request, key: str, default: int | None) -> int:
+    """A time in milliseconds; without a default it must be there."""
     value = request.get(key)
-    if value is None and key == "endTime":
+    if value is None and default is not None:
         return default
     if not isinstance(value, int) or isinstance(value, bool):
         raise UnreadableRequestError(key)

@@ -118,9 +118,9 @@ class Clients:
 
 
 def request_limits(account: Account) -> dict[str, Any]:
-    """Answer to userRateLimit without its shape: volume in USDC, requests used, requests allowed."""
+    """Answer to userRateLimit without its shape: volume in USDC, requests used, requests earned."""
     usdc = account.volume_notional // _NOTIONAL_PER_USDC
-    return {"usdc": usdc, "used": account.requests, "cap": REQUESTS_FREE + usdc + account.reserved_requests}
+    return {"usdc": usdc, "used": account.requests, "cap": REQUESTS_FREE + usdc}
 
 
 def spend_requests(account: Account, count: int, cancels: bool, now_ms: int) -> str | None:
@@ -136,7 +136,7 @@ def spend_requests(account: Account, count: int, cancels: bool, now_ms: int) -> 
         Venue time.
     """
     limits = request_limits(account)
-    cap = limits["cap"]
+    cap = limits["cap"] + account.reserved_requests
     if cancels:
         cap = min(cap + CANCELS_MORE, 2 * cap)
     if account.requests + count > cap:

@@ -107,9 +107,10 @@ class Subscriptions:
         if kind == "l2Book":
             return self._book_topic(raw, coin)
         if kind == "candle":
-            if raw.get("interval") not in INTERVAL_MIN:
+            interval = raw.get("interval")
+            if not isinstance(interval, str) or interval not in INTERVAL_MIN:
                 raise UnknownSubscriptionError
-            return (kind, coin, raw["interval"]), {"type": kind, "coin": coin, "interval": raw["interval"]}
+            return (kind, coin, interval), {"type": kind, "coin": coin, "interval": interval}
         if kind == "activeAssetData":
             user = _user(raw)
             return (kind, coin, user), {"type": kind, "user": user, "coin": coin}
