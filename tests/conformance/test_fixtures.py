@@ -52,8 +52,10 @@ TYPES: dict[str, Any] = {
 # Kinds without a type: a number, an object of one or two keys, or what this exchange has none of.
 PLAIN = {"spotMetaAndAssetCtxs", "userRole", "userFees", "orderStatus", "spotMeta", "maxBuilderFee",
          "spotClearinghouseState", "order", "default"}  # fmt: skip
-ACCOUNT_KINDS = ("clearinghouseState", "openOrders", "frontendOpenOrders", "historicalOrders",
-                 "userFills", "userFees", "userRateLimit", "extraAgents", "userRole", "spotClearinghouseState")  # fmt: skip
+ACCOUNT_KINDS = (
+    *("clearinghouseState", "openOrders", "frontendOpenOrders", "historicalOrders", "userFills", "userFees"),
+    *("userRateLimit", "extraAgents", "userRole", "spotClearinghouseState"),
+)
 NOT_SPOKEN = {"delegatorHistory", "portfolio", "userVaultEquities", "userTwapSliceFills"}
 
 # Where ours may differ, and why: beginnings of paths, as `forms` gives them.

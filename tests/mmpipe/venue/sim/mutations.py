@@ -37,8 +37,10 @@ PIECES = [
 
 MARKET_KINDS = ("meta", "metaAndAssetCtxs", "allMids", "spotMeta", "perpDexs", "exchangeStatus",
                 "predictedFundings", "scenarioPhases")  # fmt: skip
-ACCOUNT_KINDS = ("clearinghouseState", "openOrders", "frontendOpenOrders", "userFills", "historicalOrders",
-                 "userFees", "userRole", "extraAgents", "userRateLimit", "spotClearinghouseState")  # fmt: skip
+ACCOUNT_KINDS = (
+    *("clearinghouseState", "openOrders", "frontendOpenOrders", "userFills", "historicalOrders", "userFees"),
+    *("userRole", "extraAgents", "userRateLimit", "spotClearinghouseState"),
+)
 TIMED_KINDS = ("userFillsByTime", "userFunding", "userNonFundingLedgerUpdates")
 INFO: list[dict[str, Any]] = [
     *({"type": kind} for kind in MARKET_KINDS),
