@@ -1,7 +1,7 @@
 """Random orders as fast as the matching kernel takes them: the storm that `venue.py` counts.
 
-Twelve accounts place, cancel and trade around a price that wanders, in two markets: about half of the
-places trade at once, resting orders are cancelled at random, and the book keeps some two thousand orders.
+Twelve accounts place, cancel and trade in two markets: two thirds of the orders rest within a hundred ticks
+of the middle, one third trades against what rests, and the books keep about a thousand orders.
 """
 
 import numpy as np
@@ -14,9 +14,10 @@ from ringbuf.jit import kernel
 
 EVENTS = 2_000_000
 ACCOUNTS = 12
-KEPT = 2_048  # orders remembered for a cancel
+KEPT = 4_096  # orders remembered for a cancel
 CENTRE = 1_000_000
-WIDTH = 60
+WIDTH = 100
+TAKER_SHARE = 0.35
 ALO = int(Tif.ALO)
 GTC = int(Tif.GTC)
 IOC = int(Tif.IOC)
@@ -54,9 +55,12 @@ def storm(market: Market, chance: np.ndarray, oids: np.ndarray, events: int) -> 
             continue
         before = head["fills"]
         side = 1 if uniform(chance) < 0.5 else -1
-        tick = CENTRE + int((uniform(chance) - 0.5) * WIDTH) * 10 - side * 10
-        draw = uniform(chance)
-        tif = ALO if draw < 0.4 else (GTC if draw < 0.8 else IOC)
+        away = 1 + int(uniform(chance) * WIDTH)
+        taking = uniform(chance) < TAKER_SHARE
+        tick = CENTRE + side * 10 * (away if taking else -away)
+        tif = ALO if uniform(chance) < 0.5 else GTC
+        if taking:
+            tif = IOC
         account = 2 + int(uniform(chance) * ACCOUNTS)
         symbol = 0 if uniform(chance) < 0.5 else 1
         submit(market, account, symbol, side, tick, 1 + int(uniform(chance) * 1_000), tif, 0)

@@ -68,7 +68,9 @@ def test_the_backstop_is_no_public_trade() -> None:
     assert len(trades.of("trades")) == before
 
 
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"recorded messages not found at {FIXTURES}; set MMPIPE_DATA")
+@pytest.mark.skipif(
+    not FIXTURES.is_dir(), reason=f"recorded messages not found at {FIXTURES}; set MMPIPE_DATA"
+)
 def test_a_liquidation_looks_like_the_recorded_one() -> None:
     world = World()
     world.lose(99_000.0)
