@@ -51,11 +51,24 @@ class Controls:
         self._script = sorted(exchange.state.scenario.events, key=lambda event: float(str(event["at_s"])))
         check_script(exchange.state.scenario.name, self._script, exchange.state.symbol_of)
 
-    def tick(self, now_ms: int) -> None:
-        """Do what the scenario has for this moment, and end what is over."""
-        self._begun_ms = self._begun_ms or now_ms
+    def tick(self, now_ms: int, attended: bool) -> None:
+        """Do what the scenario has for this moment, and end what is over.
+
+        Parameters
+        ----------
+        now_ms : int
+            Venue time.
+        attended : bool
+            Whether a client has opened a socket yet; the script begins with the first one.
+        """
         self._faults.tick(now_ms)
-        while self._script and now_ms - self._begun_ms >= float(str(self._script[0]["at_s"])) * MS_PER_S:
+        if attended and not self._begun_ms:
+            self._begun_ms = now_ms
+        while (
+            self._begun_ms
+            and self._script
+            and now_ms - self._begun_ms >= float(str(self._script[0]["at_s"])) * MS_PER_S
+        ):
             event = dict(self._script.pop(0))
             event.pop("at_s")
             self._do(str(event.pop("do")), event)

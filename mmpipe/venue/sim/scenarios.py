@@ -4,7 +4,8 @@ about = "one line"
 extends = "quiet"        the [market] of another file, all of whose numbers hold unless said otherwise
 [market]                 numbers that hold in every phase
 [[phase]]                name, duration_s, and the numbers that differ in it; after the last the first again
-[[event]]                at_s, do, and its parameters: a fault or a state of the venue (see `controls`)
+[[event]]                at_s after the first client came, do, and parameters: a fault or a state of
+                             the venue (see `controls`)
 """
 
 import math

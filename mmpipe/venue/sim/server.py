@@ -153,7 +153,7 @@ class _Venue:
                 due_ns += late_ns
             await asyncio.sleep(max(-late_ns, 0) / NS_PER_S)
             now_ms = self.now_ms()
-            self.controls.tick(now_ms)
+            self.controls.tick(now_ms, self.sockets.attended)
             result = self._exchange.run_block(now_ms)
             self._delivery.begin_block()
             for done, answer in result.answers:

@@ -77,6 +77,7 @@ class SocketDoor:
         self._clock = clock
         self._sessions: dict[Session, None] = {}
         self._cared_ns = 0
+        self.attended = False  # whether a client of the maker market was ever here
 
     def hang_up(self) -> None:
         """Cut every socket."""
@@ -135,6 +136,7 @@ class SocketDoor:
             await socket.prepare(request)
             session = Session(socket, request, self._clock.now_ns(), maker)
             self._sessions[session] = None
+            self.attended |= maker
             begin(session)
             await self._listen(socket, session, client, react)
         finally:

@@ -37,7 +37,7 @@ def test_scenario_is_played_at_its_times() -> None:
     )
     seen = []
     for tenth in range(80):
-        world.controls.tick(1_000_000 + 100 * tenth)
+        world.controls.tick(1_000_000 + 100 * tenth, attended=True)
         seen.append(
             (
                 bool(world.faults.holds("silent")),
@@ -51,6 +51,13 @@ def test_scenario_is_played_at_its_times() -> None:
     assert (when[1][0], when[1][-1]) == (20, 49)
     assert (when[2][0], when[2][-1]) == (40, 79)
     assert [i for i, row in enumerate(seen) if row[3] == 5_400] == list(range(50, 60))
+
+
+def test_the_script_waits_for_somebody_to_see_it() -> None:
+    world = World(({"at_s": 1.0, "do": "post_only"},))
+    for tenth in range(60):
+        world.controls.tick(1_000_000 + 100 * tenth, attended=tenth >= 30)
+        assert world.state.post_only == (tenth >= 40)
 
 
 def test_operator_switches_by_hand_with_texts() -> None:
