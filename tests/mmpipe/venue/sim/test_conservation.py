@@ -49,6 +49,8 @@ def play(market: Market, chance: np.ndarray, oids: np.ndarray, worth: np.ndarray
                 market.prices[name_symbol]["oracle_tick"] = int(CENTRE * move)
             liquidate_block(market, worth)
         else:
+            # What is forgotten is cancelled, or the book fills up and nobody can trade any more.
+            cancel(market, market.orders[oids[at] % market.orders.shape[0]]["account"], oids[at])
             side = 1 if uniform(chance) < 0.5 else -1
             kind = uniform(chance)
             tif = ALO if kind < 0.4 else (GTC if kind < 0.8 else IOC)
