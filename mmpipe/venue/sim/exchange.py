@@ -41,12 +41,7 @@ FUNDING_RECORDS_MAX: Final = 500
 class Exchange:
     """One market with its accounts.
 
-    Parameters
-    ----------
-    settings : VenueSettings
-        Host and port are not used here.
-    first_serial : int
-        Order and trade numbers start above it, so that a restarted exchange does not repeat itself.
+    Parameters are those of `VenueState`.
 
     Attributes
     ----------

@@ -1,15 +1,14 @@
 """How fast and how strict the exchange is: cadences, delays and limits, from the TOML files beside this."""
 
 import tomllib
-from importlib import resources
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from mmpipe.errors import ConfigError, UsageError
+from mmpipe.errors import ConfigError
+from mmpipe.venue.sim.named_files import file_names, file_text
 
-_SUFFIX: Final = ".toml"
 _FOLDER: Final = "profiles"
 _Delay = Annotated[int, Meta(ge=0, le=60_000)]
 _Interval = Annotated[int, Meta(ge=1, le=600_000)]
@@ -57,23 +56,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def profile_names() -> tuple[str, ...]:
     """Names of the profiles that come with the program, sorted."""
-    files = (resources.files(__package__) / _FOLDER).iterdir()
-    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
+    return file_names(_FOLDER)
 
 
 def load_profile(name: str) -> Profile:
-    """A profile by name.
-
-    Raises
-    ------
-    UsageError
-        If there is none of that name; the message lists those there are.
-    """
-    names = profile_names()
-    if name not in names:
-        raise UsageError(f"venue profile {name!r} does not exist; choose one of: {', '.join(names)}")
-    text = (resources.files(__package__) / _FOLDER / (name + _SUFFIX)).read_text(encoding="utf-8")
-    return parse_profile(name, text)
+    """A profile by name; raises `UsageError` that lists the names if there is none."""
+    return parse_profile(name, file_text(_FOLDER, "venue profile", name))
 
 
 def parse_profile(name: str, text: str) -> Profile:

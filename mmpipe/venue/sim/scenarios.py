@@ -11,15 +11,14 @@ extends = "quiet"        the [market] of another file, all of whose numbers hold
 import math
 import tomllib
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import numpy as np
 
-from mmpipe.errors import ConfigError, UsageError
+from mmpipe.errors import ConfigError
 from mmpipe.venue.sim.crowd import PHASE
+from mmpipe.venue.sim.named_files import file_names, file_text
 
-_SUFFIX: Final = ".toml"
 _FOLDER: Final = "scenarios"
 _FIELDS: Final = tuple(PHASE.names or ())
 _SIGNED: Final = frozenset({"drift_bps_per_s", "lead_basis_bps", "gap_bps", "levered_usdc"})
@@ -59,27 +58,12 @@ class Scenario:
 
 def scenario_names() -> tuple[str, ...]:
     """Names of the scenarios that come with the program, sorted."""
-    files = (resources.files(__package__) / _FOLDER).iterdir()
-    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
+    return file_names(_FOLDER)
 
 
 def load_scenario(name: str) -> Scenario:
-    """A scenario by name.
-
-    Raises
-    ------
-    UsageError
-        If there is none of that name; the message lists those there are.
-    """
-    return parse_scenario(name, scenario_text(name))
-
-
-def scenario_text(name: str) -> str:
-    """Text of a scenario's file; raises as `load_scenario`."""
-    names = scenario_names()
-    if name not in names:
-        raise UsageError(f"scenario {name!r} does not exist; choose one of: {', '.join(names)}")
-    return (resources.files(__package__) / _FOLDER / (name + _SUFFIX)).read_text(encoding="utf-8")
+    """A scenario by name; raises `UsageError` that lists the names if there is none."""
+    return parse_scenario(name, file_text(_FOLDER, "scenario", name))
 
 
 def parse_scenario(name: str, text: str) -> Scenario:
@@ -120,7 +104,7 @@ def _market(name: str, tree: dict[str, Any], seen: frozenset[str]) -> dict[str, 
         return dict(tree.get("market", {}))
     if base in seen or base == name:
         raise ConfigError(f"scenario {name}: extends = {base!r}: scenarios build on one another in a circle")
-    below = _tree(base, scenario_text(base))
+    below = _tree(base, file_text(_FOLDER, "scenario", base))
     return _market(base, below, seen | {name}) | dict(tree.get("market", {}))
 
 
