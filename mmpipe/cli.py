@@ -93,6 +93,7 @@ def venue(
     seed: Annotated[int, typer.Option("--seed", help="-1: as configured")] = -1,
     port: Annotated[int, typer.Option("--port", help="-1: as configured")] = -1,
     account: Annotated[list[str] | None, typer.Option("--account", help="an address to fund")] = None,
+    instance: Annotated[str, typer.Option("--instance", help="name `venue ctl` finds it by")] = "venue",
     names: Annotated[bool, typer.Option("--list", help="name scenarios, profiles and faults")] = False,
 ) -> None:
     """Run the embedded exchange alone: Hyperliquid's wire format and a Binance lead on one port."""
@@ -101,7 +102,7 @@ def venue(
     if names:
         list_venue()
     elif context.invoked_subcommand is None:
-        run_venue(VenueOptions(config, scenario, profile, seed, port, account or []))
+        run_venue(VenueOptions(config, scenario, profile, seed, port, account or [], instance))
 
 
 @venue_app.command("ctl")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import uvloop
 
 from mmpipe import config as configuration
-from mmpipe.errors import NotRunningError, UsageError
+from mmpipe.errors import MmpipeError, NotRunningError, PreflightError, UsageError
 from mmpipe.venue.hyperliquid_signing import address_of
 from mmpipe.venue.sim.faults import FAULTS
 from mmpipe.venue.sim.profiles import load_profile, profile_names
@@ -34,6 +34,7 @@ class VenueOptions(NamedTuple):
     seed: int
     port: int
     accounts: list[str]
+    instance: str
 
 
 def run_venue(options: VenueOptions) -> None:
@@ -60,8 +61,13 @@ def run_venue(options: VenueOptions) -> None:
             raise UsageError(f"--account {address}: give 0x and 40 hexadecimal digits")
     more = tuple(a.lower() for a in options.accounts if a.lower() not in settings.accounts)
     settings = settings.with_accounts(more)
+    folder = runtime_dir(options.instance)
+    if _answers(folder / SOCKET):
+        raise PreflightError(
+            f"an exchange named '{options.instance}' runs already; stop it, or name this one with --instance"
+        )
     warm(freeze=True)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, folder))
 
 
 def list_venue() -> None:
@@ -128,7 +134,14 @@ def request_of(words: list[str]) -> dict[str, str]:
     return {"do": what, **dict(zip(keys, about, strict=False)), **named}
 
 
-async def _serve(settings: VenueSettings) -> None:
+def _answers(socket: Path) -> bool:
+    try:
+        return bool(ask(socket, {"do": "status"}).get("ok"))
+    except MmpipeError:
+        return False
+
+
+async def _serve(settings: VenueSettings, folder: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -137,7 +150,7 @@ async def _serve(settings: VenueSettings) -> None:
         for line in announcement(settings, url):
             print(line, flush=True)
 
-    await serve_with_control(settings, runtime_dir(ALONE), announce, stop)
+    await serve_with_control(settings, folder, announce, stop)
 
 
 def announcement(settings: VenueSettings, url: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Venue:
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.environment = os.environ | {"XDG_RUNTIME_DIR": str(folder)}
-        self._out = (folder / "venue.txt").open("w+")
+        self._out = (folder / f"venue-{time.monotonic_ns()}.txt").open("w+")
         command = [sys.executable, "-m", "mmpipe.cli", "venue", "--port", "0", "--account", MINE, *options]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self.environment, stdout=self._out, stderr=subprocess.STDOUT
@@ -115,6 +116,25 @@ def test_ctrl_c_ends_it_and_nothing_stays(tmp_path: Path) -> None:
         assert "no embedded exchange runs" in " ".join(late.stderr.split())
     finally:
         venue.close()
+
+
+def test_a_second_one_needs_a_name_of_its_own(venue: Venue) -> None:
+    folder = Path(venue.environment["XDG_RUNTIME_DIR"])
+    for options, code in (
+        (("--scenario", "still"), 7),
+        (("--scenario", "still", "--instance", "other"), None),
+    ):
+        second = Venue(folder, *options)
+        try:
+            if code is not None:
+                assert second.process.wait(240) == code
+                assert "runs already; stop it, or name this one" in " ".join(second.said.split())
+            else:
+                second.url()
+                assert json.loads(second.ctl("status", "--instance", "other").stdout)["scenario"] == "still"
+        finally:
+            second.close()
+    assert json.loads(venue.ctl("status").stdout)["scenario"] == "quiet"
 
 
 def test_the_list_names_everything_there_is() -> None:
