@@ -119,7 +119,7 @@ class SocketDoor:
 
     async def maker(self, request: web.Request) -> web.StreamResponse:
         """One socket of the maker market."""
-        return await self._converse(request, self._react, lambda _: None, maker=True)
+        return await self._converse(request, self.react, lambda _: None, maker=True)
 
     async def _converse(
         self,
@@ -168,7 +168,8 @@ class SocketDoor:
             with suppress(asyncio.CancelledError, ConnectionError):
                 await writer
 
-    def _react(self, text: str, session: Session, client: Client) -> None:
+    def react(self, text: str, session: Session, client: Client) -> None:
+        """Answer one text frame of a client, whatever it is; never raises for a wrong one."""
         try:
             message = msgspec.json.decode(text)
             method = message["method"]

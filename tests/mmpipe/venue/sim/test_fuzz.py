@@ -9,15 +9,17 @@ import aiohttp
 import msgspec
 import pytest
 
-from mmpipe.venue.sim.http_door import UNREADABLE_ERRORS
+from mmpipe.clock import MonotonicClock
+from mmpipe.venue.sim.http_door import UNREADABLE_ERRORS, HttpDoor
 from mmpipe.venue.sim.info import answer_info
 from mmpipe.venue.sim.info_request import UnreadableRequestError
+from mmpipe.venue.sim.socket_door import SocketDoor
 from mmpipe.venue.sim.wire import Envelope, canonical
 from tests.mmpipe.venue.sim.client import Client, run
 from tests.mmpipe.venue.sim.mutations import ACTIONS, Mutator
 from tests.mmpipe.venue.sim.running import RunningVenue
 from tests.mmpipe.venue.sim.trader import MASTER, WALL_MS, Trader
-from tests.mmpipe.venue.sim.world import Publisher
+from tests.mmpipe.venue.sim.world import Listener, Publisher
 
 LONG = pytest.mark.long
 MEANT = [canonical(action) for action in ACTIONS]
@@ -43,7 +45,7 @@ def take_actions(trader: Trader, count: int, seed: int) -> int:
     return taken
 
 
-@pytest.mark.parametrize("count", [60_000, pytest.param(600_000, marks=LONG)])
+@pytest.mark.parametrize("count", [50_000, pytest.param(500_000, marks=LONG)])
 def test_damaged_actions_change_nothing(count: int) -> None:
     trader = Trader()
     before = trader.exchange.state_hash()
@@ -54,7 +56,7 @@ def test_damaged_actions_change_nothing(count: int) -> None:
     trader.run(5)  # what was taken is processed like any other
 
 
-@pytest.mark.parametrize("count", [30_000, pytest.param(300_000, marks=LONG)])
+@pytest.mark.parametrize("count", [20_000, pytest.param(200_000, marks=LONG)])
 def test_damaged_questions_are_answered_or_refused(count: int) -> None:
     trader = Trader()
     desk = Publisher(trader.exchange).desk
@@ -68,6 +70,41 @@ def test_damaged_questions_are_answered_or_refused(count: int) -> None:
         if answered % 50 == 0:
             msgspec.json.encode(answer)
     assert count // 60 < answered < count
+    assert trader.exchange.state_hash() == before
+
+
+class Ear(Listener):
+    """A session that can be cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut = 0
+
+    def abort(self) -> None:
+        self.cut += 1
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(200_000, marks=LONG)])
+def test_damaged_frames_are_answered_or_hung_up_on(count: int) -> None:
+    trader = Trader()
+    world = Publisher(trader.exchange)
+    http = HttpDoor(
+        world.desk, trader.exchange, world.delivery, world.faults, world.clients, lambda: trader.ts_ms
+    )
+    door = SocketDoor(world.desk, http, world.subscriptions, world.lead, world.topics, world.faults,
+                      world.clients, MonotonicClock())  # fmt: skip
+    before, mutator, client = trader.exchange.state_hash(), Mutator(11, WALL_MS), world.clients.of("me")
+    ear: Any = Ear()
+    for number in range(count):
+        said = len(ear.raw) + ear.cut
+        text = mutator.frame().decode("utf-8", "replace")
+        door.react(text, ear, client)
+        assert json.loads(world.lead.answer("public", text, ear)) != {}
+        if len(ear.raw) + ear.cut == said:  # only a post that waits for its block says nothing
+            assert '"post"' in text
+        if number % 500 == 0:
+            world.topics.drop(ear)
+            ear = Ear()
     assert trader.exchange.state_hash() == before
 
 
