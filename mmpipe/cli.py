@@ -33,6 +33,7 @@ def run(
     duration: Annotated[float, typer.Option("--duration", help="seconds to trade; 0: until Ctrl-C")] = 0.0,
     headless: Annotated[bool, typer.Option("--headless", help="no screen")] = False,
     scenario: Annotated[str, typer.Option("--scenario", help="market of the embedded venue")] = "",
+    profile: Annotated[str, typer.Option("--profile", help="its cadences, delays and limits")] = "",
     seed: Annotated[int, typer.Option("--seed", help="seed of the embedded venue; -1: as configured")] = -1,
     port: Annotated[int, typer.Option("--port", help="port of the embedded venue; -1: as configured")] = -1,
     live: Annotated[
@@ -43,7 +44,7 @@ def run(
     """Run the line: embedded exchange and paper by default; Ctrl-C cancels, verifies and reports."""
     from mmpipe.commands.run import RunOptions, run_line
 
-    run_line(RunOptions(config, instance, duration, headless, scenario, seed, port, live, json))
+    run_line(RunOptions(config, instance, duration, headless, scenario, profile, seed, port, live, json))
 
 
 @app.command()

@@ -34,6 +34,7 @@ class RunOptions(NamedTuple):
     duration_s: float
     headless: bool
     scenario: str
+    profile: str
     seed: int
     port: int
     live: bool
@@ -78,6 +79,7 @@ def load_config(options: RunOptions) -> Config:
     for key, value, given in (
         ("instance.name", options.instance, options.instance != ""),
         ("venue.scenario", options.scenario, options.scenario != ""),
+        ("venue.profile", options.profile, options.profile != ""),
         ("venue.seed", options.seed, options.seed >= 0),
         ("venue.port", options.port, options.port >= 0),
     ):

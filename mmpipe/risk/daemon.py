@@ -24,7 +24,7 @@ from mmpipe.units import usdc
 
 CANCEL_INTERVAL_NS: Final = NS_PER_S  # the venue asks not to repeat a cancel that was answered
 COMMAND_INTERVAL_NS: Final = NS_PER_S // 2  # a standing command is repeated for an execution that restarted
-FRESH_INTERVALS: Final = 5  # reconciliations that may be late or lost before the venue counts as unknown
+FRESH_INTERVALS: Final = 3  # reconciliations that may be late or lost before the venue counts as unknown
 KNOWN_KINDS: Final = frozenset(int(kind) for kind in AnswerKind)
 NO_COMMANDS: Final = np.zeros(0, COMMAND)
 

@@ -107,6 +107,20 @@ def test_a_refusal_is_one_line_and_the_documented_code(arguments: list[str], cod
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_line_lives_within_the_real_venues_delays_and_limits(tmp_path: Path) -> None:
+    # Two minutes are twice the window of the venue's weights: a line that asks too much is starved by then.
+    # Being refused for some seconds is an operating error; it must not cost agreement or stop the quoting.
+    with running_line(tmp_path, "test-limits", "--profile", "hyperliquid", "--duration", "120") as line:
+        status = line.wait(500)
+        assert status["open_orders_at_exit"] == 0
+        assert status["counters"]["fills"] > 20
+        assert agree(status), {coin: symbol["position"] for coin, symbol in status["symbols"].items()}
+        for symbol in status["symbols"].values():
+            assert symbol["mode_occupancy"]["Maker"] > 0.5
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_five_minutes_with_a_cascade_end_with_equal_positions_and_nothing_open(tmp_path: Path) -> None:
     with running_line(tmp_path, "test-long", "--scenario", "cascade", "--duration", "300") as line:

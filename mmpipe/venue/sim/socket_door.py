@@ -128,7 +128,8 @@ class SocketDoor:
         begin: Callable[[Session], None],
         maker: bool,
     ) -> web.StreamResponse:
-        client = self._clients.of(request.remote or "")
+        # The lead market is another venue, which counts its own.
+        client = self._clients.of(request.remote or "") if maker else Client()
         if not self._clients.allows_connection(client, self._desk.state.ts_ms):
             return web.Response(status=429, text="Too many connections")
         try:

@@ -70,6 +70,7 @@ def test_an_ip_address_has_so_much_weight_and_so_many_sockets(venue: str) -> Non
         answers = [await client.ask("userFees", user=MASTER) for _ in range(61)]
         assert answers[:60].count(429) == 0
         assert answers[60] == 429
+        lead = await client.session.ws_connect(client.url + "/public/stream")  # another venue's
         sockets = [await client.session.ws_connect(client.url + "/ws") for _ in range(10)]
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await client.session.ws_connect(client.url + "/ws")
@@ -82,7 +83,7 @@ def test_an_ip_address_has_so_much_weight_and_so_many_sockets(venue: str) -> Non
                     break
                 except aiohttp.WSServerHandshakeError:
                     await asyncio.sleep(0.02)
-        for socket in sockets:
+        for socket in (*sockets, lead):
             await socket.close()
 
     run(venue, story)
