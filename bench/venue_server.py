@@ -25,7 +25,7 @@ from mmpipe.venue.sim.settings import demo_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 5.0
-CLIENTS = 50
+CLIENTS = 200
 START_S = 240.0
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
@@ -113,13 +113,17 @@ async def _orders(session: aiohttp.ClientSession, url: str) -> list[dict[str, An
 
 
 async def _fan_out(session: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
-    # Every client hears the fast book, the best quotes and the trades of both coins.
-    async def listen(until: float) -> tuple[int, int]:
+    # Every client hears the fast book, the best quotes and the trades of both coins; all start together.
+    everybody = asyncio.Barrier(CLIENTS)
+
+    async def listen() -> tuple[int, int]:
         frames, size = 0, 0
         async with session.ws_connect(url + "/ws", max_msg_size=0) as socket:
             for coin in ("BTC", "ETH"):
                 for fields in ({"type": "l2Book", "fast": True}, {"type": "bbo"}, {"type": "trades"}):
                     await socket.send_json({"method": "subscribe", "subscription": {"coin": coin, **fields}})
+            await everybody.wait()
+            until = time.monotonic() + SECONDS
             while (left := until - time.monotonic()) > 0:
                 try:
                     message = await asyncio.wait_for(socket.receive(), left)
@@ -128,9 +132,11 @@ async def _fan_out(session: aiohttp.ClientSession, url: str) -> list[dict[str, A
                 frames, size = frames + 1, size + len(message.data)
         return frames, size
 
-    heard = await asyncio.gather(*(listen(time.monotonic() + SECONDS) for _ in range(CLIENTS)))
+    heard = await asyncio.gather(*(listen() for _ in range(CLIENTS)))
     frames, size = (sum(column) for column in zip(*heard, strict=True))
-    assert min(count for count, _ in heard) > 0.9 * max(count for count, _ in heard), "all hear the same"
+    counts = [count for count, _ in heard]
+    # What piled up while the last ones connected is not the same for all.
+    assert min(counts) > 0.8 * max(counts), "all hear the same"
     return [
         harness.row(
             f"server/fan_out_{CLIENTS}_clients", harness.percentiles([frames / SECONDS], "frames/s"), {}
