@@ -24,6 +24,7 @@ from mmpipe.units import usdc
 
 CANCEL_INTERVAL_NS: Final = NS_PER_S  # the venue asks not to repeat a cancel that was answered
 COMMAND_INTERVAL_NS: Final = NS_PER_S // 2  # a standing command is repeated for an execution that restarted
+DOUBT_INTERVAL_NS: Final = NS_PER_S  # between looks while execution and venue disagree on a position
 FRESH_INTERVALS: Final = 3  # reconciliations that may be late or lost before the venue counts as unknown
 KNOWN_KINDS: Final = frozenset(int(kind) for kind in AnswerKind)
 NO_COMMANDS: Final = np.zeros(0, COMMAND)
@@ -69,7 +70,7 @@ class RiskDaemon:
         self._lost = 0
         self._pause = Reason.NONE
         self._commanded = Reason.NONE
-        self._next_command_ns = self._next_cancel_ns = self._next_reconcile_ns = 0
+        self._next_command_ns = self._next_cancel_ns = self._next_reconcile_ns = self._next_doubt_ns = 0
         self.counters = np.zeros(len(Counter), np.int64)
 
     def kill(self, reason: Reason) -> None:
@@ -114,9 +115,12 @@ class RiskDaemon:
         self._pause = self._why_paused(now_ns)
         commands = self._commands(now_ns)
         cancel_all = self._wants_cancel_all(now_ns)
-        reconcile = now_ns >= self._next_reconcile_ns
+        # In doubt about a position the venue is asked again at once, whatever the look weighs.
+        in_doubt = any(self._differs_since_ns)
+        reconcile = now_ns >= (self._next_doubt_ns if in_doubt else self._next_reconcile_ns)
         if reconcile:
             self._next_reconcile_ns = now_ns + int(self._risk.reconcile_interval_s * NS_PER_S)
+            self._next_doubt_ns = now_ns + DOUBT_INTERVAL_NS
         leased = self._is_fresh(now_ns) and self._kill == Reason.NONE
         expires_ns = now_ns + self._risk.lease_ms * NS_PER_MS if leased else 0
         self._fill_boards(now_ns)

@@ -24,6 +24,7 @@ GARBAGE: Final = (
     b"[]",
     b'{"channel":"l2Book","data":{"coin":"BTC","time":1,"levels":[[{"px":"1e400","sz":"-1","n":1}],[]]}}',
 )
+HELD_S_MAX: Final = 1.0  # out of order is late, not lost
 ERROR_TEXT: Final = "Internal error, please retry"
 
 Reply = Callable[[Answer | None], None]
@@ -124,15 +125,19 @@ class Delivery:
             self._send(topic, frame)
         if any(held_topic == topic for held_topic, _ in self._held):
             self._send(topic, frame)
-            held, self._held = self._held, []
-            for held_topic, held_frame in held:
-                self._send(held_topic, held_frame)
+            self._release()
             return True
         if faults.strikes("fills_shuffled", channel):
             faults.note("fills_shuffled", {"channel": channel, "frame": frame.decode()})
             self._held.append((topic, frame))
+            asyncio.get_running_loop().call_later(HELD_S_MAX, self._release)
             return True
         return False
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for topic, frame in held:
+            self._send(topic, frame)
 
     def _send(self, topic: Topic, frame: bytes) -> None:
         self._topics.publish(topic, frame)

@@ -22,7 +22,7 @@ FAULTS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "answer_late": ("answers `ms` later, so that fills and order updates come first", frozenset({"ms"})),
     "fills_late": ("tells of fills and order updates `ms` later than answers", frozenset({"ms"})),
     "fills_twice": ("sends every message of fills twice", frozenset()),
-    "fills_shuffled": ("sends a message of fills after the next one", frozenset()),
+    "fills_shuffled": ("sends a message of fills after the next one, or a second late", frozenset()),
     "server_error": ("answers 502 to HTTP requests without executing them", frozenset()),
     "too_many_requests": ("answers 429 to HTTP requests without executing them", frozenset()),
     "drop_sockets": ("cuts every socket, and new ones, without a closing handshake", frozenset()),
