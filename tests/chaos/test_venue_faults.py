@@ -10,7 +10,7 @@ from stages.control import ask
 from stages.venue import SOCKET
 from tests.line.line import agree, running_line
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]  # chances, and a minute
 
 STORM: list[dict[str, Any]] = [
     {"do": "answer_lost", "probability": 0.2, "for_s": 12},
