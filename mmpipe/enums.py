@@ -53,6 +53,17 @@ class FeedState(IntEnum):
     GAPPED = 4
 
 
+class StreamKind(IntEnum):
+    """What one subscription of a market delivers; index of a market's stream states."""
+
+    BBO = 0  # best quotes, on change
+    TRADES = 1
+    BOOK_FAST = 2  # few levels, often
+    BOOK_FULL = 3  # all levels, seldom
+    CONTEXT = 4  # funding and marks
+    DEPTH = 5  # numbered differences of the whole book
+
+
 class Trigger(IntEnum):
     """Why a SNAPSHOT was made."""
 
@@ -280,3 +291,4 @@ class Counter(IntEnum):
     ALIEN_FILLS = 29
     COMMANDS = 30
     RECONCILIATIONS = 31
+    MISSED = 32  # messages a stream's own numbers or cadence prove lost

@@ -1,102 +1,138 @@
-"""What all market-data decoders share: rows of one message, and one count for each message refused."""
+"""What all market-data decoders share: a frame goes to one kernel, which gives rows or the reason for none.
 
-import msgspec
+A kernel reads the tape of the message, writes EVENT rows, and changes its own state only when the whole
+message was sound: a refused one leaves no trace but its count. It returns the number of rows, or minus the
+`Counter` of its refusal.
+"""
+
+from typing import Final
+
 import numpy as np
 
-from mmpipe.enums import Counter, EventFlag, EventKind, Side, Venue
+from mmpipe.enums import Counter, EventFlag, StreamKind, Venue
+from mmpipe.records import INSTRUMENT
+from mmpipe.venue.json_tape import new_tape
+from ringbuf.jit import kernel
 
-LAST = int(EventFlag.LAST)
+NAME_SIZE_MAX: Final = 24
+NOTHING_HEARD: Final = -1
+TAPE: Final = new_tape()  # scratch of this process: a message is decoded from end to end before the next
+REFUSED_MALFORMED: Final = -int(Counter.MALFORMED)
+_LAST: Final = int(EventFlag.LAST)
 
-
-class Rejected(Exception):
-    """This message is not used; `counter` says why."""
-
-    def __init__(self, counter: Counter) -> None:
-        super().__init__(counter.name)
-        self.counter = counter
-
-
-class EventRows:
-    """Writes the EVENT rows of one message.
-
-    Parameters
-    ----------
-    out : ndarray of EVENT
-        Where the rows go, from index 0.
-    local_ts_ns : int
-        Monotonic time of receipt.
-    venue : Venue
-        Whose message it is.
-    """
-
-    def __init__(self, out: np.ndarray, local_ts_ns: int, venue: Venue) -> None:
-        self._out = out
-        self._local_ts_ns = local_ts_ns
-        self._venue = int(venue)
-        self._exch_ts_ns = 0
-        self._symbol = 0
-        self.count = 0
-
-    def about(self, symbol: int, exch_ts_ns: int) -> None:
-        """Symbol and venue time of the rows that follow."""
-        self._symbol, self._exch_ts_ns = symbol, exch_ts_ns
-
-    def add(
-        self,
-        kind: EventKind,
-        side: Side,
-        px: float,
-        qty: float,
-        px_tick: int,
-        remote_seq: int = 0,
-        level: int = 0,
-        flags: int = 0,
-    ) -> None:
-        """Append one row; raises `Rejected` when the message does not fit."""
-        if self.count == len(self._out):
-            raise Rejected(Counter.OVERSIZED)
-        self._out[self.count] = (
-            0, self._local_ts_ns, self._exch_ts_ns, remote_seq, px, qty, px_tick,
-            kind, side, level, self._venue, self._symbol, flags,
-        )  # fmt: skip
-        self.count += 1
-
-    def close(self) -> int:
-        """Flag the last row; returns the number of rows."""
-        if self.count:
-            self._out["flags"][self.count - 1] |= LAST
-        return self.count
+NAMES = np.dtype([("size", "i8"), ("name", "u1", (NAME_SIZE_MAX,))], align=True)
+MESSAGE = np.dtype(  # what a kernel says of a message beside its rows
+    [
+        ("stream", "i8"),  # StreamKind; NOTHING_HEARD: none of ours
+        ("symbol", "i8"),
+        ("first_id", "i8"),  # of a numbered difference: U, u, pu; -1: none
+        ("last_id", "i8"),
+        ("previous_id", "i8"),
+    ],
+    align=True,
+)
 
 
 class FrameDecoder:
-    """A `Decoder` whose subclass writes the rows of a well-formed frame in `_write`.
+    """A `Decoder`; a subclass hands its frame to its kernel in `_read`.
 
-    `_write` raises `Rejected`, `ValueError` for a number, or what msgspec raises, before it changes any
-    state of its own: a refused message leaves no trace but its count.
+    Attributes
+    ----------
+    counters : ndarray of int64
+        Messages refused, by `Counter`.
+    message : ndarray of MESSAGE, shape (1,)
+        About the newest message that was used or recognised.
     """
 
     def __init__(self, venue: Venue) -> None:
         self.counters = np.zeros(len(Counter), np.int64)
+        self.message = np.zeros(1, MESSAGE)
         self._venue = venue
 
     def decode(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         """Write the EVENT rows of one frame to `out`; returns how many. See `Decoder`."""
-        rows = EventRows(out, local_ts_ns, self._venue)
-        try:
-            self._write(frame, rows)
-        except Rejected as refusal:
-            self.counters[refusal.counter] += 1
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            self.counters[Counter.MALFORMED] += 1
-        except ValueError:
-            self.counters[Counter.BAD_NUMBER] += 1
-        else:
-            return rows.close()
-        return 0
+        self.message["stream"] = NOTHING_HEARD
+        return self._counted(self._read(frame, local_ts_ns, out) if frame else REFUSED_MALFORMED)
 
     def restart(self) -> None:
         """A new connection begins."""
         raise NotImplementedError
 
-    def _write(self, frame: bytes, rows: EventRows) -> None:
+    @property
+    def heard(self) -> tuple[StreamKind, int] | None:
+        """Stream and symbol of the newest frame; None when it belonged to none, or was refused."""
+        stream = int(self.message["stream"][0])
+        return None if stream < 0 else (StreamKind(stream), int(self.message["symbol"][0]))
+
+    def _counted(self, result: int) -> int:
+        # Rows stay; a refusal becomes a count.
+        if result >= 0:
+            return result
+        self.message["stream"] = NOTHING_HEARD
+        self.counters[-result] += 1
+        return 0
+
+    def _read(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
+        # Rows of a frame that is not empty, or minus the Counter of its refusal.
         raise NotImplementedError
+
+
+def names_table(names: list[str]) -> np.ndarray:
+    """The names symbols have on the wire, shape (symbols,), NAMES."""
+    table = np.zeros(len(names), NAMES)
+    for row, name in zip(table, names, strict=True):
+        encoded = name.encode()
+        if len(encoded) > NAME_SIZE_MAX:
+            raise ValueError(f"symbol {name!r} is longer than {NAME_SIZE_MAX} bytes")
+        row["size"] = len(encoded)
+        row["name"][: len(encoded)] = list(encoded)
+    return table
+
+
+def tick_decimals(instruments: np.ndarray) -> np.ndarray:
+    """Decimals of each instrument's tick, shape (symbols,), int64."""
+    assert instruments.dtype == INSTRUMENT
+    return np.array([len(str(ticks)) - 1 for ticks in instruments["ticks_per_unit"].tolist()], np.int64)
+
+
+@kernel
+def symbol_of(text: np.ndarray, tape: np.ndarray, token: int, names: np.ndarray) -> int:
+    """Index of the symbol whose name stands at a token; -1 when it is none of ours."""
+    if token == 0:
+        return -1
+    start, size = tape[token]["start"], tape[token]["stop"] - tape[token]["start"]
+    for symbol in range(len(names)):
+        if names[symbol]["size"] == size:
+            same = True
+            for index in range(size):
+                if text[start + index] != names[symbol]["name"][index]:
+                    same = False
+                    break
+            if same:
+                return symbol
+    return -1
+
+
+@kernel
+def put(
+    rows: np.ndarray, at: int, kind: int, side: int, tick: int, px: float, qty: float, level: int
+) -> None:
+    """Write what differs between the rows of one message; `close` adds what they share."""
+    row = rows[at]
+    row["kind"], row["side"], row["level"] = kind, side, level
+    row["px"], row["qty"], row["px_tick"] = px, qty, tick
+    row["remote_seq"] = 0
+    row["flags"] = 0
+
+
+@kernel
+def close(rows: np.ndarray, count: int, local_ts_ns: int, exch_ts_ns: int, venue: int, symbol: int) -> int:
+    """Stamp the rows of one message and flag the last one; returns their number."""
+    for at in range(count):
+        row = rows[at]
+        row["seq"] = 0
+        row["local_ts_ns"], row["exch_ts_ns"] = local_ts_ns, exch_ts_ns
+        row["venue"], row["symbol"] = venue, symbol
+    if count > 0:
+        rows[count - 1]["flags"] |= _LAST
+    return count

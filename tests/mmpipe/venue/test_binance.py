@@ -57,16 +57,29 @@ def test_best_prices_of_both_markets_bare_and_wrapped(data: bytes, exch_ms: int)
     assert rows["side"].tolist() == [Side.BUY, Side.SELL]
     assert rows["px"].tolist() == [83757.0, 83757.1]
     assert rows["qty"].tolist() == [2.5, 3.5]
-    assert rows["px_tick"].tolist() == [837_570, 837_571]
+    assert rows["px_tick"].tolist() == [8_375_700_000_000, 8_375_710_000_000]
     assert rows["exch_ts_ns"].tolist() == [exch_ms * 1_000_000] * 2
     assert rows["flags"].tolist() == [0, LAST]
     assert rows["venue"].tolist() == [Venue.LEAD] * 2
 
 
-def test_a_finer_lead_price_goes_to_the_nearest_tick() -> None:
-    rows = Reader()(frame(ticker(bid="83757.04", ask="83757.05")))
+def test_as_the_market_itself_a_finer_price_goes_to_the_nearest_tick() -> None:
+    reader = Reader(BinanceDecoder(LEADS, instruments(), Venue.MAKER))
+    rows = reader(frame(ticker(bid="83757.04", ask="83757.05")))
     assert rows["px"].tolist() == [83757.04, 83757.05]
     assert rows["px_tick"].tolist() == [837_570, 837_571]
+
+
+def test_an_aggregate_trade_that_never_came_is_missed() -> None:
+    reader = Reader()
+    for number in (5, 6, 9):
+        assert len(reader(frame(aggregate_trade(number)))) == 1
+    assert reader.counted() == {"MISSED": 2}
+    reader.decoder.restart()
+    assert len(reader(frame(aggregate_trade(20)))) == 1  # what a closed connection lost is its own matter
+    assert len(reader(frame(print_(30)))) == 1
+    assert len(reader(frame(print_(40)))) == 1  # plain trade ids have holes of the venue's own
+    assert reader.counted() == {"MISSED": 2}
 
 
 @pytest.mark.parametrize(("buyer_is_maker", "side"), [(True, Side.SELL), (False, Side.BUY)])

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mmpipe.enums import Counter, EventKind
+from mmpipe.enums import Counter, EventFlag, EventKind, StreamKind, Venue
 from mmpipe.venue.binance import BinanceDecoder
-from mmpipe.venue.binance_depth import BUFFERED_LEVELS_MAX
+from mmpipe.venue.binance_depth import BUFFERED_ROWS_MAX
 
-from .frames import depth, instruments, out_rows, snapshot
+from .frames import LEADS, depth, instruments, out_rows, snapshot
 from .test_binance import Reader
 
 FUTURES, SPOT = True, False
@@ -93,7 +93,7 @@ def test_a_refused_diff_breaks_the_chain() -> None:
 
 
 def test_a_level_off_the_grid_is_refused_and_ids_that_run_backwards_too() -> None:
-    read = reader()
+    read = Reader(BinanceDecoder(["BTCUSDT"], instruments()[:1], Venue.MAKER))
     read(snapshot(20))
     assert len(read(depth(20, 30, 19, b=[["83757.05", "1"]]))) == 0
     assert len(read(depth(30, 20, 19))) == 0
@@ -103,7 +103,7 @@ def test_a_level_off_the_grid_is_refused_and_ids_that_run_backwards_too() -> Non
 def test_the_buffer_is_bounded_and_says_so() -> None:
     read = reader()
     wide = [["83757.0", "1"]] * 1_000
-    for number in range(2 * BUFFERED_LEVELS_MAX // 1_000):
+    for number in range(2 * BUFFERED_ROWS_MAX // 1_000):
         read(depth(number, number, number - 1, b=wide, a=[]))
     assert read.decoder.counters[Counter.OVERSIZED] > 0
 
@@ -119,4 +119,19 @@ def test_a_snapshot_that_does_not_fit_leaves_the_buffer_for_the_next() -> None:
 def test_a_snapshot_without_a_symbol_needs_a_decoder_of_one_symbol() -> None:
     read = Reader()
     assert len(read(snapshot(20))) == 0
+    assert read.counted() == {"MALFORMED": 1}
+
+
+def test_snapshots_of_several_symbols_are_handed_over_by_symbol() -> None:
+    read = Reader()
+    for name in ("BTCUSDT", "ETHUSDT"):
+        assert len(read(depth(11, 20, 10, s=name))) == 0
+        assert read.decoder.heard == (StreamKind.DEPTH, LEADS.index(name))  # buffered, and alive
+    out = out_rows()
+    count = read.decoder.decode_snapshot(1, snapshot(15), 9, out)
+    assert out["kind"][:count].tolist() == [EventKind.BOOK_CLEAR] + [EventKind.BOOK_DELTA] * 5
+    assert out["symbol"][:count].tolist() == [1] * 6
+    assert out["flags"][:count].tolist() == [0] * 5 + [EventFlag.LAST]
+    assert [read.decoder.needs_snapshot(symbol) for symbol in (0, 1)] == [True, False]
+    assert read.decoder.decode_snapshot(0, b"", 9, out) == 0
     assert read.counted() == {"MALFORMED": 1}

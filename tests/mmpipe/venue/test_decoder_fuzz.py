@@ -2,16 +2,19 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mmpipe.enums import EventFlag, EventKind
+from mmpipe.enums import Counter, EventFlag, EventKind
 from mmpipe.venue.binance import BinanceDecoder
 from mmpipe.venue.frame_decoder import FrameDecoder
 from mmpipe.venue.hyperliquid import GREETING, HyperliquidDecoder
+from tests.oracles.binance import Binance
+from tests.oracles.hyperliquid import Hyperliquid
 
 from . import frames
 
@@ -35,6 +38,18 @@ BINANCE = [
     frames.frame({"result": None, "id": 1}), frames.frame({"error": {"code": 2}, "id": 1}),
     frames.snapshot(20), frames.depth(11, 20, 10), frames.depth(21, 30, 20), frames.depth(21, 30, None),
 ]  # fmt: skip
+ORACLES: list[tuple[Callable[[], Any], Callable[[], Any], list[bytes]]] = [
+    (
+        lambda: HyperliquidDecoder(frames.COINS, frames.instruments()),
+        lambda: Hyperliquid(frames.COINS, frames.instruments()),
+        HYPERLIQUID,
+    ),
+    (
+        lambda: BinanceDecoder(["BTCUSDT"], frames.instruments()[:1]),
+        lambda: Binance(["BTCUSDT"], frames.instruments()[:1]),
+        BINANCE,
+    ),
+]
 SOURCES: list[tuple[Callable[[], FrameDecoder], list[bytes]]] = [
     (lambda: HyperliquidDecoder(frames.COINS, frames.instruments()), HYPERLIQUID),
     (lambda: BinanceDecoder(["BTCUSDT"], frames.instruments()[:1]), BINANCE),
@@ -92,6 +107,38 @@ def test_mutated_frames(build: Callable[[], FrameDecoder], samples: list[bytes])
         refused += counted > 0 and count == 0
     assert used > MUTATIONS // 20
     assert refused > MUTATIONS // 4
+
+
+@pytest.mark.parametrize(("build", "oracle", "samples"), ORACLES, ids=["hyperliquid", "binance"])
+def test_the_kernel_reads_what_the_slow_decoder_reads(
+    build: Callable[[], Any], oracle: Callable[[], Any], samples: list[bytes]
+) -> None:
+    # They may disagree about damage in a part that nobody uses, and about which of two reasons comes first.
+    draw = random.Random(13)
+    out, expected = frames.out_rows(), frames.out_rows()
+    equal = alone = missed = 0
+    for number in range(MUTATIONS):
+        if number % 10 == 0:
+            kernel, slow = build(), oracle()
+        data = mutate(draw, draw.choice(samples)) if draw.random() < 0.7 else draw.choice(samples)
+        before, slow_before = kernel.counters.copy(), slow.counters.copy()
+        count, slow_count = kernel.decode(data, number, out), slow.decode(data, number, expected)
+        refused = np.flatnonzero(kernel.counters - before)
+        if count and slow_count:
+            assert count == slow_count, data
+            assert (out[:count] == expected[:count]).all(), data
+            assert (kernel.counters - before == slow.counters - slow_before).all(), data
+            equal += 1
+        elif count:
+            assert np.flatnonzero(slow.counters - slow_before).tolist() == [Counter.MALFORMED], data
+            alone += 1
+        elif slow_count:
+            assert set(refused.tolist()) <= {Counter.MALFORMED, Counter.BAD_NUMBER}, data
+            missed += 1
+        if bool(count) != bool(slow_count) or len(refused) != bool(slow.counters.sum() - slow_before.sum()):
+            kernel, slow = build(), oracle()
+    assert equal > MUTATIONS // 10
+    assert alone + missed < MUTATIONS // 50
 
 
 @pytest.mark.parametrize(("build", "samples"), SOURCES, ids=["hyperliquid", "binance"])

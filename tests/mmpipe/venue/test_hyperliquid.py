@@ -1,12 +1,13 @@
 """Hyperliquid market data: worked frames, order, history, refusals, real captures."""
 
 import json
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 import pytest
 
-from mmpipe.enums import Counter, EventFlag, EventKind, Side, Venue
+from mmpipe.enums import Counter, EventFlag, EventKind, Side, StreamKind, Venue
 from mmpipe.venue.hyperliquid import HyperliquidDecoder
 
 from .frames import (
@@ -95,11 +96,42 @@ def test_stale_rows_of_the_buffer_never_shine_through() -> None:
 def test_time_that_goes_back_is_dropped_and_counted_and_a_restart_forgives() -> None:
     reader = Reader()
     assert len(reader(bbo(time_ms=T0_MS + 10))) == 2
-    assert len(reader(bbo(time_ms=T0_MS + 10))) == 2
     assert len(reader(bbo(time_ms=T0_MS + 9))) == 0
     assert reader.counted() == {"OUT_OF_ORDER": 1}
     reader.decoder.restart()
     assert len(reader(bbo(time_ms=T0_MS + 9))) == 2
+
+
+@pytest.mark.parametrize("message", [bbo, book])
+def test_the_same_message_twice_is_a_duplicate_and_another_of_the_same_block_is_not(
+    message: Callable[..., bytes],
+) -> None:
+    reader = Reader()
+    assert len(reader(message()))
+    assert len(reader(message())) == 0
+    assert reader.counted() == {"DUPLICATES": 1}
+    other = message().replace(b"83758.0", b"83758.5")
+    assert len(reader(other))
+    assert len(reader(message(time_ms=T0_MS + 70)))
+    reader.decoder.restart()
+    assert len(reader(message(time_ms=T0_MS + 70)))  # a new connection begins with what stands
+    assert reader.counted() == {"DUPLICATES": 1}
+
+
+def test_each_frame_says_which_stream_it_belongs_to() -> None:
+    reader = Reader()
+    for data, heard in (
+        (bbo(coin="ETH"), (StreamKind.BBO, 1)),
+        (book(), (StreamKind.BOOK_FULL, 0)),
+        (book(fast=True), (StreamKind.BOOK_FAST, 0)),
+        (trades(trade(1)), (StreamKind.TRADES, 0)),
+        (trades(trade(1)), (StreamKind.TRADES, 0)),  # nothing new, yet the stream lives
+        (funding(), (StreamKind.CONTEXT, 0)),
+        (CONTROL[1], None),
+        (bbo(bid="nan"), None),
+    ):
+        reader(data)
+        assert reader.decoder.heard == heard
 
 
 def test_the_first_trades_are_history_and_older_ones_stay_history() -> None:
@@ -231,11 +263,10 @@ def test_real_raw_capture_decodes_without_a_refusal() -> None:
     for _, data in capture("hl_raw_ws_20250126", "btcusd_20250126.gz"):
         rows = reader(data)
         history += int(np.count_nonzero(rows["flags"] & HISTORY))
-        assert len(rows)
-        assert rows["flags"][-1] & LAST
+        assert not len(rows) or rows["flags"][-1] & LAST
         for kind in rows["kind"].tolist():
             kinds[kind] = kinds.get(kind, 0) + 1
-    assert reader.counted() == {}
+    assert reader.counted() == {"DUPLICATES": 1}  # the first book comes twice
     assert history == 30
     assert kinds[EventKind.TRADE] > history
     assert kinds[EventKind.BOOK_DELTA] == kinds[EventKind.BOOK_CLEAR] * 40
@@ -245,7 +276,7 @@ def test_real_raw_capture_decodes_without_a_refusal() -> None:
 def test_recorded_subscription_samples_decode(name: str) -> None:
     text = capture_path("hl_fixtures", "jkorf_net", "Subscriptions", f"{name}.txt").read_text()
     decoder = HyperliquidDecoder(["HYPE"], instruments()[:1])
-    decoder._decimals = [4]
+    decoder._decimals[0] = 4
     out = out_rows()
     control, sample = text.split("\n= \n", 1)
     assert decoder.decode(control.split("\n< ")[1].encode(), 1, out) == 0
