@@ -1,4 +1,4 @@
-"""The embedded exchange on one port: POST /info and /exchange, GET /ws, and the lead market's streams.
+"""The embedded exchange on one port: POST /info and /exchange, GET /ws, and the lead market beside it.
 
 Bad input is answered and never changes state. One task runs the blocks; requests wait for the block that
 processed them.
@@ -22,6 +22,7 @@ from mmpipe.venue.sim.feeds import Feeds
 from mmpipe.venue.sim.history import History
 from mmpipe.venue.sim.http_door import HttpDoor
 from mmpipe.venue.sim.info_request import Desk
+from mmpipe.venue.sim.lead_door import LeadDoor
 from mmpipe.venue.sim.lead_feed import ROUTES, LeadFeed
 from mmpipe.venue.sim.limits import Clients
 from mmpipe.venue.sim.sessions import Topics
@@ -134,6 +135,7 @@ class _Venue:
         app.router.add_get("/ws", self.sockets.maker)
         for route in ROUTES:
             app.router.add_get(f"/{route}/stream", self.sockets.lead)
+        app.router.add_routes(LeadDoor(self._lead, self.now_ms).routes())
         return app
 
     def open_market(self) -> None:
@@ -141,6 +143,7 @@ class _Venue:
         for age_ms in range(OPENING_MS, 0, -self._profile.block_ms):
             result = self._exchange.run_block(self.now_ms() - age_ms)
             self._feeds.publish_block(result)
+            self._lead.publish()
 
     async def run_blocks(self) -> None:
         block_ns = self._profile.block_ms * NS_PER_MS
