@@ -101,11 +101,15 @@ def wrapped(message: dict[str, Any], stream: str) -> bytes:
     return frame({"stream": f"btcusdt@{stream}", "data": message})
 
 
-def depth(first: int, last: int, previous: int | None, **levels: Any) -> bytes:
+def depth_update(first: int, last: int, previous: int | None, **levels: Any) -> dict[str, Any]:
     message = {"e": "depthUpdate", "E": T0_MS, "s": "BTCUSDT", "U": first, "u": last}
     if previous is not None:
         message |= {"T": T0_MS, "pu": previous}
-    return frame({**message, "b": [["83757.0", "1"]], "a": [["83758.0", "0.000"]], **levels})
+    return {**message, "b": [["83757.0", "1"]], "a": [["83758.0", "0.000"]], **levels}
+
+
+def depth(first: int, last: int, previous: int | None, **levels: Any) -> bytes:
+    return frame(depth_update(first, last, previous, **levels))
 
 
 def snapshot(last: int) -> bytes:
