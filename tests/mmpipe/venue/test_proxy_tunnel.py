@@ -79,7 +79,7 @@ def test_reorder_lets_the_next_of_its_stream_pass_first() -> None:
     played(story)
 
 
-@pytest.mark.parametrize("duration_ms", [40, 0])
+@pytest.mark.parametrize("duration_ms", [200, 0])
 def test_a_held_frame_that_nothing_follows_comes_in_the_end(duration_ms: int) -> None:
     async def story(scene: Scene) -> None:
         async with scene.joined():
@@ -87,9 +87,11 @@ def test_a_held_frame_that_nothing_follows_comes_in_the_end(duration_ms: int) ->
             begun_s = time.monotonic()
             await scene.say(bbo(1), book(1))
             assert await scene.hear(1) == [book(1)]
-            assert not scene.proxy.idle()
+            idle = scene.proxy.idle()
+            held_s = (duration_ms or HELD_MAX_MS) / 1e3
+            assert not idle or time.monotonic() - begun_s >= held_s
             assert await scene.hear(1) == [bbo(1)]
-            assert time.monotonic() - begun_s >= (duration_ms or HELD_MAX_MS) / 1e3 * 0.99
+            assert time.monotonic() - begun_s >= held_s * 0.99
             assert scene.proxy.idle()
 
     played(story)
@@ -112,16 +114,16 @@ def test_a_held_frame_waits_for_one_that_passes_not_for_one_that_vanishes() -> N
 def test_delay_holds_the_socket_and_keeps_the_order() -> None:
     async def story(scene: Scene) -> None:
         async with scene.joined():
-            scene.schedule("delay", BBO, duration_ms=150)
+            scene.schedule("delay", BBO, duration_ms=1_500)
             begun_s = time.monotonic()
             await scene.say(book(1), bbo(1), book(2), bbo(2))
             assert await scene.hear(1) == [book(1)]
             await scene.client.send("still heard")
             await until(lambda: scene.venue.heard)
-            assert time.monotonic() - begun_s < 0.15, "the other direction does not wait"
             assert not scene.proxy.idle()
+            assert time.monotonic() - begun_s < 1.5, "the other direction does not wait"
             assert await scene.hear(3) == [bbo(1), book(2), bbo(2)]
-            assert time.monotonic() - begun_s >= 0.149
+            assert time.monotonic() - begun_s >= 1.499
             assert scene.proxy.idle()
         assert injected(scene) == {("delay", BBO): 1}
 
@@ -158,10 +160,12 @@ def test_corrupt_damages_the_frame_and_says_how() -> None:
 def test_stall_silences_one_stream_for_its_time() -> None:
     async def story(scene: Scene) -> None:
         async with scene.joined():
-            scene.schedule("stall", BBO, duration_ms=100)
+            scene.schedule("stall", BBO, duration_ms=1_000)
+            begun_s = time.monotonic()
             await scene.say(bbo(1), book(1), bbo(2), bbo(1, "ETH"), bbo(3))
             assert await scene.hear(2) == [book(1), bbo(1, "ETH")]
-            assert not scene.proxy.idle()
+            idle = scene.proxy.idle()
+            assert not idle or time.monotonic() - begun_s >= 1.0
             await until(scene.proxy.idle)
             await scene.say(bbo(4))
             assert await scene.hear(1) == [bbo(4)]
@@ -243,7 +247,7 @@ async def upgraded(scene: Scene) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 def test_slice_dribbles_the_bytes_of_the_frame() -> None:
     async def story(scene: Scene) -> None:
         reader, writer = await upgraded(scene)
-        scene.schedule("slice", BBO, duration_ms=120)
+        scene.schedule("slice", BBO, duration_ms=400)
         begun_s = time.monotonic()
         await scene.say(bbo(1), book(1))
         wanted = wire_of(bbo(1), WSMsgType.TEXT) + wire_of(book(1), WSMsgType.TEXT)
@@ -252,7 +256,7 @@ def test_slice_dribbles_the_bytes_of_the_frame() -> None:
             pieces.append(await reader.read(4_096))
         assert b"".join(pieces) == wanted
         assert len(pieces) > 10
-        assert time.monotonic() - begun_s > 0.1
+        assert time.monotonic() - begun_s > 0.38
         assert scene.proxy.injected == {("slice", BBO): 1}
         writer.transport.abort()
 
