@@ -121,8 +121,7 @@ LEAD_QUOTE = np.dtype(
         ("ask_tick", "i8"),
         ("bid_lots", "i8"),
         ("ask_lots", "i8"),
-        ("update_id", "i8"),
-        ("changed", "i8"),  # in this block
+        ("update_id", "i8"),  # one more whenever they change
         ("trades", "i8"),  # in this block
         ("trade_id", "i8"),
     ],

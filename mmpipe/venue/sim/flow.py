@@ -73,6 +73,7 @@ def take_block(market: Market, crowd: Crowd) -> None:
     """
     for symbol in range(crowd.symbols.shape[0]):
         if market.prices[symbol]["delisted"] != 0:
+            crowd.lead[symbol]["trades"] = 0
             continue
         _trade_informed(market, crowd, symbol)
         trade_noise(market, crowd, symbol)

@@ -34,8 +34,7 @@ def quote_lead(crowd: Crowd, symbol: int) -> None:
     quote = crowd.lead[symbol]
     centre = crowd.symbols[symbol]["efficient_tick"] * (1.0 + phase["lead_basis_bps"] * 1e-4)
     bid = math.floor(centre)
-    quote["changed"] = 1 if bid != quote["bid_tick"] else 0
-    if quote["changed"] == 1:
+    if bid != quote["bid_tick"]:
         quote["bid_tick"] = bid
         quote["ask_tick"] = bid + 1
         quote["bid_lots"] = _lots(crowd, symbol, DEPTH_USDC)

@@ -182,6 +182,17 @@ def test_lead_prices_are_padded_and_bound_to_their_route(world: World) -> None:
     assert float(data["a"]) - float(data["b"]) == pytest.approx(0.1)
 
 
+def test_a_lead_trade_is_told_once_even_after_a_delisting(world: World) -> None:
+    listener: Any = Listener()
+    world.lead.listen("market", ["btcusdt@aggTrade"], listener)
+    while not listener.frames or not world.exchange.state.crowd.lead[0]["trades"]:
+        world.step()
+    world.exchange.delist("BTC")
+    world.step(50)
+    ids = [frame["data"]["a"] for frame in listener.frames]
+    assert len(ids) == len(set(ids))
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
