@@ -92,6 +92,7 @@ def _context(config: Config, instruments: np.ndarray, url: str) -> Context:
         venue_url=url,
         lead_public_url=f"{websocket}/public/stream",
         lead_market_url=f"{websocket}/market/stream",
+        lead_rest_url="",
         execution_key_hex="",
         risk_key_hex="",
         account="",

@@ -21,8 +21,9 @@ SETTLE_S = 6.0
 # A market in which nothing happens, and a feed that does not mind.
 STILL = {
     "scenario": '"still"',
-    "maker_stale_ms": "60000",
-    "lead_stale_ms": "60000",
+    "maker_stale_max_ms": "60000",
+    "lead_stale_max_ms": "60000",
+    "stale_min_ms": "60000",
     "first_message_timeout_ms": "60000",
 }
 

@@ -58,8 +58,10 @@ class LeadConfig(Section, frozen=True):
     """`[lead]`: the market that moves first."""
 
     kind: Literal["embedded", "binance"]
+    market: Literal["usdm", "spot"]
     public_url: Text
     market_url: Text
+    rest_url: Text
 
 
 class FeedConfig(Section, frozen=True):
@@ -67,11 +69,22 @@ class FeedConfig(Section, frozen=True):
 
     timer_ms: Annotated[int, Meta(ge=10, le=1_000)]
     first_message_timeout_ms: Annotated[int, Meta(ge=100, le=60_000)]
-    maker_stale_ms: Annotated[int, Meta(ge=50, le=60_000)]
-    lead_stale_ms: Annotated[int, Meta(ge=50, le=60_000)]
+    silence_quantile: Annotated[float, Meta(gt=0.5, lt=1.0)]
+    silence_ratio: Annotated[float, Meta(ge=1.0, le=100.0)]
+    silence_max_s: Annotated[float, Meta(ge=1.0, le=3_600.0)]
+    stale_min_ms: Annotated[int, Meta(ge=10, le=60_000)]
+    maker_stale_max_ms: Annotated[int, Meta(ge=50, le=60_000)]
+    lead_stale_max_ms: Annotated[int, Meta(ge=50, le=60_000)]
+    contradiction_ms: Annotated[int, Meta(ge=50, le=60_000)]
+    crossed_patience_ms: Annotated[int, Meta(ge=0, le=60_000)]
+    late_ms: Annotated[int, Meta(ge=10, le=60_000)]
+    skew_max_ms: Annotated[int, Meta(ge=10, le=60_000)]
+    venue_time_interval_s: Annotated[float, Meta(ge=1.0, le=3_600.0)]
     ping_interval_s: Annotated[float, Meta(ge=1.0, le=50.0)]
     reconnect_min_ms: Annotated[int, Meta(ge=10, le=60_000)]
     reconnect_max_ms: Annotated[int, Meta(ge=10, le=600_000)]
+    connects_per_min_max: Annotated[int, Meta(ge=1, le=1_000)]
+    connection_age_max_h: Annotated[float, Meta(gt=0.0, le=23.9)]
     message_size_max: Annotated[int, Meta(ge=1_024, le=16 << 20)]
     full_ring_wait_ms: Annotated[int, Meta(ge=0, le=1_000)]
 
@@ -312,6 +325,9 @@ def _check_relations(config: Config, source: str) -> None:
             f"toxicity.toxic_leave_prob = {toxicity.toxic_leave_prob}: must be < "
             f"toxicity.toxic_enter_prob = {toxicity.toxic_enter_prob}"
         )
+    for name in ("maker_stale_max_ms", "lead_stale_max_ms"):
+        if not config.feed.stale_min_ms <= getattr(config.feed, name):
+            refuse(f"feed.stale_min_ms = {config.feed.stale_min_ms}: must be <= feed.{name}")
     if not config.feed.reconnect_min_ms <= config.feed.reconnect_max_ms:
         refuse(f"feed.reconnect_min_ms = {config.feed.reconnect_min_ms}: must be <= feed.reconnect_max_ms")
     if config.venue.kind == "embedded" and config.venue.mode == "live":

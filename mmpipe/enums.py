@@ -215,11 +215,12 @@ class Reason(IntEnum):
 
 
 class CommandKind(IntEnum):
-    """What risk tells execution."""
+    """What risk tells execution, and features tells feed."""
 
     PAUSE = 1  # cancel everything that increases exposure and place nothing
     RESUME = 2
     REDUCE = 3  # reducing orders only
+    RESYNC = 4  # to feed: the book of venue and symbol cannot be, begin it anew
 
 
 class Param(IntEnum):
@@ -292,3 +293,7 @@ class Counter(IntEnum):
     COMMANDS = 30
     RECONCILIATIONS = 31
     MISSED = 32  # messages a stream's own numbers or cadence prove lost
+    LATE = 33  # times a venue's messages began to be late
+    STALE = 34  # times a market went stale
+    ASKED = 35  # streams subscribed anew
+    RESYNCS = 36  # books that could not be, voided

@@ -19,7 +19,8 @@ SYMBOLS_MAX = 64
 COUNTERS = 40  # slots in HEARTBEAT.counters, >= number of Counter members
 PARAMS_COUNT = 8  # number of Param members
 MODES = 5
-
+VENUES = 2  # number of Venue members
+STREAM_KINDS = 6  # number of StreamKind members
 
 Field = tuple[str, str | np.dtype] | tuple[str, str, tuple[int, ...]]
 
@@ -35,8 +36,8 @@ EVENT = _record(
     64,
     ("seq", "i8"),  # commit word; an EVENT is its own cause
     ("local_ts_ns", "i8"),  # monotonic, when the frame was received
-    ("exch_ts_ns", "i8"),  # venue wall clock; 0 where the venue gives none
-    ("remote_seq", "i8"),  # venue's sequence or trade id; FUNDING: next settlement, wall ns
+    ("exch_ts_ns", "i8"),  # venue wall clock; 0 where the venue gives none; TIMER: our wall clock
+    ("remote_seq", "i8"),  # venue's sequence or trade id; FUNDING: next settlement, wall ns; STATUS: limit_ns
     ("px", "f8"),  # price; FUNDING: rate per 8 h, fraction
     ("qty", "f8"),  # absolute quantity after the change; TRADE: size
     ("px_tick", "i8"),  # px on the instrument's finest grid
@@ -94,7 +95,8 @@ SNAPSHOT = _record(
     ("lead_mid_px", "f8"),  # 0 while the lead feed was never live
     ("lead_divergence_bps", "f8"),  # lead over maker, the slow basis removed; > 0: lead is higher
     ("lead_age_ns", "i8"),  # since the lead's last quote
-    ("maker_age_ns", "i8"),  # since the maker's last message
+    ("book_age_ns", "i8"),  # since the maker last confirmed its touch
+    ("book_limit_ns", "i8"),  # its contract: nothing is quoted on an older touch; 0: none yet
     ("funding_rate_8h", "f8"),  # fraction; > 0: longs pay
     ("next_funding_ts_ns", "i8"),  # wall ns
     ("inventory_lots", "i8"),  # our position as last reported
@@ -108,7 +110,7 @@ SNAPSHOT = _record(
     ("trades_seen", "i8"),  # since start
     ("book_generation", "i8"),  # BOOK_CLEARs after a gap or reconnect
     ("made_ts_ns", "i8"),  # when features published it; for latency only, nothing decides by it
-    ("pad", "u1", (112,)),
+    ("pad", "u1", (104,)),
 )
 
 FORECAST = _record(
@@ -281,7 +283,7 @@ COMMAND = _record(
     ("value", "f8"),  # unused by PAUSE and RESUME
     ("symbol", "u2"),  # SYMBOLS_MAX: all
     ("kind", "u1"),  # CommandKind
-    ("pad_kind", "u1"),
+    ("venue", "u1"),  # Venue; RESYNC only
     ("reason", "u2"),  # Reason
     ("pad", "u1", (34,)),
 )
@@ -304,22 +306,19 @@ HEARTBEAT = _record(
 
 KILL = _record(
     64,
-    ("seq", "i8"),
-    ("ts_ns", "i8"),
-    ("latched", "u1"),
-    ("pad_latched", "u1"),
+    ("seq", "i8"), ("ts_ns", "i8"),
+    ("latched", "u1"), ("pad_latched", "u1"),
     ("reason", "u2"),  # Reason
     ("pad", "u1", (44,)),
-)
+)  # fmt: skip
 
 LEASE = _record(
     64,
-    ("seq", "i8"),
-    ("ts_ns", "i8"),
+    ("seq", "i8"), ("ts_ns", "i8"),
     ("expires_ts_ns", "i8"),  # nothing is sent after this
     ("epoch", "i8"),  # of the risk daemon's life
     ("pad", "u1", (32,)),
-)
+)  # fmt: skip
 
 BOARD = _record(
     256,
@@ -353,19 +352,24 @@ BOARD = _record(
     ("pad", "u1", (48,)),
 )
 
-FEED_BOARD = _record(
-    64,
-    ("seq", "i8"),
-    ("ts_ns", "i8"),
-    ("maker_ts_ns", "i8"),  # receive time of the newest message; 0: never
-    ("lead_ts_ns", "i8"),
-    ("maker_messages", "i8"),
-    ("lead_messages", "i8"),
-    ("symbol", "u2"),
-    ("maker_state", "u1"),  # FeedState
-    ("lead_state", "u1"),
-    ("pad", "u1", (12,)),
-)
+FEED_BOARD = _record(  # arrays: by Venue, and by Venue and StreamKind
+    640,
+    ("seq", "i8"), ("ts_ns", "i8"), ("symbol", "u2"),
+    ("market_state", "u1", (VENUES,)),  # FeedState
+    ("pad_state", "u1", (4,)),
+    ("touch_ts_ns", "i8", (VENUES,)),  # when best prices were last confirmed; 0: never
+    ("touch_limit_ns", "i8", (VENUES,)),  # contract: longest silence of the touch that is normal
+    ("least_delay_ns", "i8", (VENUES,)),  # smallest apparent delay of late: local wall - venue's stamp
+    ("skew_low_ns", "i8", (VENUES,)), ("skew_high_ns", "i8", (VENUES,)),  # local wall - venue's, bounds
+    ("stream_ts_ns", "i8", (VENUES, STREAM_KINDS)),  # newest message; 0: none on this connection
+    ("stream_messages", "i8", (VENUES, STREAM_KINDS)),
+    ("stream_typical_ns", "i8", (VENUES, STREAM_KINDS)),  # median interval; 0: not yet measured
+    ("stream_limit_ns", "i8", (VENUES, STREAM_KINDS)),
+    ("stream_missed", "i4", (VENUES, STREAM_KINDS)),  # messages proved lost
+    ("stream_contracts", "i2", (VENUES, STREAM_KINDS)),  # times its cadence was found to be another
+    ("stream_state", "u1", (VENUES, STREAM_KINDS)),  # FeedState
+    ("pad", "u1", (68,)),
+)  # fmt: skip
 
 RISK_BOARD = _record(
     128,

@@ -27,6 +27,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     venue_url: str  # http://… of the maker venue
     lead_public_url: str
     lead_market_url: str
+    lead_rest_url: str
     execution_key_hex: str  # empty: the process reads its own key file
     risk_key_hex: str
     account: str  # master address that is traded

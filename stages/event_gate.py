@@ -32,7 +32,6 @@ class EventGate:
         self._wait_ns = wait_ns
         self._clock = clock
         self._gapped: dict[tuple[int, int], bool] = {}  # (venue, symbol) -> its GAP event got through
-        self._gap_row = np.zeros(1, EVENT)
 
     def publish(self, rows: np.ndarray) -> None:
         """Publish the events of one message, or mark their streams gapped.
@@ -50,12 +49,25 @@ class EventGate:
             for row in rows[accepted:]:
                 self._mark(int(row["venue"]), int(row["symbol"]))
 
-    def own_event(
-        self, row: np.ndarray, kind: EventKind, venue: Venue, symbol: int, level: int, now_ns: int
-    ) -> np.ndarray:
-        """Fill a one-row EVENT that feed makes itself (TIMER, STATUS, GAP) and return it."""
-        row["local_ts_ns"], row["kind"], row["venue"] = now_ns, int(kind), int(venue)
-        row["symbol"], row["level"], row["flags"] = symbol, level, LAST
+    def say_timer(self, now_ns: int, wall_ns: int) -> None:
+        """Publish a TIMER: the monotonic and the wall time of one moment."""
+        self.publish(self._own_event(EventKind.TIMER, int(Venue.MAKER), 0, now_ns, exch_ts_ns=wall_ns))
+
+    def say_status(self, venue: int, symbol: int, state: int, limit_ns: int, now_ns: int) -> None:
+        """Publish a STATUS: the FeedState of a market, and how old its touch may become."""
+        said = {"level": state, "remote_seq": limit_ns}
+        self.publish(self._own_event(EventKind.STATUS, venue, symbol, now_ns, **said))
+
+    def say_gap(self, venue: int, symbol: int, now_ns: int) -> None:
+        """Publish a GAP: the book of a market is void."""
+        self.publish(self._own_event(EventKind.GAP, venue, symbol, now_ns))
+
+    def _own_event(self, kind: EventKind, venue: int, symbol: int, now_ns: int, **fields: int) -> np.ndarray:
+        row = np.zeros(1, EVENT)
+        row["local_ts_ns"], row["kind"], row["venue"] = now_ns, int(kind), venue
+        row["symbol"], row["flags"] = symbol, LAST
+        for name, value in fields.items():
+            row[name] = value
         return row
 
     def _push(self, rows: np.ndarray) -> int:
@@ -77,9 +89,7 @@ class EventGate:
         # Say the gap as soon as there is room, then hold each stream back until it can start anew.
         for (venue, symbol), said in list(self._gapped.items()):
             if not said:
-                gap = self.own_event(
-                    self._gap_row, EventKind.GAP, Venue(venue), symbol, 0, self._clock.now_ns()
-                )
+                gap = self._own_event(EventKind.GAP, venue, symbol, self._clock.now_ns())
                 self._gapped[venue, symbol] = self._ring.push(gap) == 1
         keep = np.ones(len(rows), bool)
         for index, row in enumerate(rows):

@@ -24,6 +24,7 @@ class FeaturesStage:
         self._params = ports.inputs["params_features"]
         self._snapshots = Outbox(ports.outputs["snapshot"])
         self._labels = Outbox(ports.outputs["label"])
+        self._resyncs = ports.outputs["resync"]
         self._clock = clock
         self._work = ports.histograms["work_us_features"]
         self._wait = ports.histograms["wait_us_features"]
@@ -43,6 +44,7 @@ class FeaturesStage:
         snapshots["made_ts_ns"] = self._clock.now_ns()
         self._snapshots.offer(snapshots)
         self._labels.offer(self._engine.labels())
+        self._resyncs.push(self._engine.resyncs())  # a full ring: the next one says it again
         count = len(events)
         self._events.release(count)
         np.copyto(self.counters, self._engine.counters)

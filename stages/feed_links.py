@@ -1,26 +1,41 @@
-"""The connections of feed: which socket carries what, with which decoder.
+"""The connections of feed: which socket carries which streams, with which decoder.
 
 maker  A  bbo, trades, l2Book fast, activeAssetCtx       its loss voids the book
 maker  B  l2Book with 20 levels (same channel as fast, so a socket of its own)
-lead   C  bookTicker (Binance's public route)            its loss is the lead's loss
+lead   C  bookTicker, depth (Binance's public route)     its loss voids the lead's book
 lead   D  aggTrade (Binance's market route)
 """
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
+
+import numpy as np
 
 from mmpipe.clock import Clock
-from mmpipe.enums import FeedState, Venue
+from mmpipe.enums import FeedState, StreamKind, Venue
 from mmpipe.venue.binance import BinanceDecoder
 from mmpipe.venue.connection import Connection, Endpoint
 from mmpipe.venue.hyperliquid import HyperliquidDecoder
-from mmpipe.venue.port import Decoder
 from stages.context import Context
 
-PING = b'{"method":"ping"}'
+PING: Final = b'{"method":"ping"}'
+SUBSCRIBED: Final = {
+    Venue.MAKER: (
+        StreamKind.BBO, StreamKind.TRADES, StreamKind.BOOK_FAST, StreamKind.BOOK_FULL, StreamKind.CONTEXT,
+    ),
+    Venue.LEAD: (StreamKind.BBO, StreamKind.TRADES, StreamKind.DEPTH),
+}  # fmt: skip
+MAKER_TYPES: Final = {
+    StreamKind.BBO: "bbo", StreamKind.TRADES: "trades", StreamKind.BOOK_FAST: "l2Book",
+    StreamKind.BOOK_FULL: "l2Book", StreamKind.CONTEXT: "activeAssetCtx",
+}  # fmt: skip
+LEAD_TYPES: Final = {
+    StreamKind.BBO: "bookTicker", StreamKind.TRADES: "aggTrade", StreamKind.DEPTH: "depth@100ms",
+}  # fmt: skip
 
 OnFrame = Callable[["FeedLink", bytes, int], bool]
 OnState = Callable[["FeedLink", FeedState], None]
@@ -34,14 +49,42 @@ class FeedLink:
     ----------
     venue : Venue
         Whose market it shows.
-    primary : bool
-        Whether its loss makes the venue's streams gapped.
+    kinds : ndarray of bool, shape (len(StreamKind),)
+        The streams it carries; whoever carries the best quotes voids the book when it is lost.
+    names : list of str
+        The symbols as the venue writes them.
     """
 
     venue: Venue
-    primary: bool
-    decoder: Decoder
+    kinds: np.ndarray
+    names: list[str]
+    decoder: HyperliquidDecoder | BinanceDecoder
     connection: Connection = field(init=False)
+
+    @property
+    def primary(self) -> bool:
+        """Whether it carries the best quotes."""
+        return bool(self.kinds[StreamKind.BBO])
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether it carries numbered differences, which need a snapshot."""
+        return bool(self.kinds[StreamKind.DEPTH])
+
+    def restart_stream(self, kind: StreamKind, symbol: int) -> None:
+        """What comes next of a stream begins it anew."""
+        if isinstance(self.decoder, HyperliquidDecoder):
+            self.decoder.restart_stream(kind, symbol)
+        elif kind == StreamKind.DEPTH:
+            self.decoder.restart_depth(symbol)
+
+    async def ask(self, kind: StreamKind, symbol: int) -> None:
+        """Subscribe one stream anew; a connection that is down comes back with all of them."""
+        for method in ("unsubscribe", "subscribe"):
+            try:
+                await self.connection.send(_request(self.venue, method, kind, self.names[symbol]))
+            except ConnectionError:
+                return
 
 
 def feed_links(context: Context, clock: Clock, on_frame: OnFrame, on_state: OnState) -> list[FeedLink]:
@@ -58,47 +101,48 @@ def feed_links(context: Context, clock: Clock, on_frame: OnFrame, on_state: OnSt
     on_state : callable
         Gets link and SYNCING or GAPPED.
     """
-    config = context.config
-    coins = [symbol.coin for symbol in config.symbol]
-    leads = [symbol.lead for symbol in config.symbol]
+    coins = [symbol.coin for symbol in context.config.symbol]
+    leads = [symbol.lead for symbol in context.config.symbol]
     websocket = "ws" + context.venue_url.removeprefix("http") + "/ws"
-    quick = [
-        message
-        for coin in coins
-        for message in (
-            _subscription("bbo", coin), _subscription("trades", coin),
-            _subscription("l2Book", coin, fast=True), _subscription("activeAssetCtx", coin),
-        )
-    ]  # fmt: skip
-    full = [_subscription("l2Book", coin) for coin in coins]
+    quick = (StreamKind.BBO, StreamKind.TRADES, StreamKind.BOOK_FAST, StreamKind.CONTEXT)
+    public, market = (StreamKind.BBO, StreamKind.DEPTH), (StreamKind.TRADES,)
     endpoints = (
-        (Venue.MAKER, True, Endpoint(websocket, tuple(quick), PING, awaits_first=True)),
-        (Venue.MAKER, False, Endpoint(websocket, tuple(full), PING, awaits_first=True)),
-        (Venue.LEAD, True, Endpoint(_streams(context.lead_public_url, leads, "bookTicker"), (), b"", True)),
-        (Venue.LEAD, False, Endpoint(_streams(context.lead_market_url, leads, "aggTrade"), (), b"", False)),
+        (Venue.MAKER, quick, _maker_endpoint(websocket, quick, coins)),
+        (Venue.MAKER, (StreamKind.BOOK_FULL,), _maker_endpoint(websocket, (StreamKind.BOOK_FULL,), coins)),
+        (Venue.LEAD, public, Endpoint(_streams(context.lead_public_url, public, leads), (), b"", True)),
+        (Venue.LEAD, market, Endpoint(_streams(context.lead_market_url, market, leads), (), b"", False)),
     )
     links = []
-    for index, (venue, primary, endpoint) in enumerate(endpoints):
-        decoder: Decoder = (
-            HyperliquidDecoder(coins, context.instruments)
+    for index, (venue, kinds, endpoint) in enumerate(endpoints):
+        carried = np.isin(np.arange(len(StreamKind)), [int(kind) for kind in kinds])
+        link = (
+            FeedLink(venue, carried, coins, HyperliquidDecoder(coins, context.instruments))
             if venue == Venue.MAKER
-            else BinanceDecoder(leads, context.instruments)
+            else FeedLink(venue, carried, leads, BinanceDecoder(leads, context.instruments))
         )
-        link = FeedLink(venue, primary, decoder)
-        draw = random.Random(config.venue.seed * len(endpoints) + index)  # jitter only
+        draw = random.Random(context.config.venue.seed * len(endpoints) + index)  # jitter only
         link.connection = Connection(
-            endpoint, config.feed, clock, draw, partial(on_frame, link), partial(on_state, link)
+            endpoint, context.config.feed, clock, draw, partial(on_frame, link), partial(on_state, link)
         )
         links.append(link)
     return links
 
 
-def _subscription(kind: str, coin: str, fast: bool = False) -> bytes:
-    subscription: dict[str, object] = {"type": kind, "coin": coin}
-    if fast:
+def _maker_endpoint(url: str, kinds: Sequence[StreamKind], coins: list[str]) -> Endpoint:
+    requests = tuple(_request(Venue.MAKER, "subscribe", kind, coin) for coin in coins for kind in kinds)
+    return Endpoint(url, requests, PING, awaits_first=True)
+
+
+def _request(venue: Venue, method: str, kind: StreamKind, name: str) -> bytes:
+    if venue == Venue.LEAD:
+        stream = f"{name.lower()}@{LEAD_TYPES[kind]}"
+        return json.dumps({"method": method.upper(), "params": [stream], "id": int(kind)}).encode()
+    subscription: dict[str, object] = {"type": MAKER_TYPES[kind], "coin": name}
+    if kind == StreamKind.BOOK_FAST:
         subscription["fast"] = True
-    return json.dumps({"method": "subscribe", "subscription": subscription}).encode()
+    return json.dumps({"method": method, "subscription": subscription}).encode()
 
 
-def _streams(url: str, leads: list[str], kind: str) -> str:
-    return f"{url}?streams=" + "/".join(f"{lead.lower()}@{kind}" for lead in leads)
+def _streams(url: str, kinds: Sequence[StreamKind], leads: list[str]) -> str:
+    names = (f"{lead.lower()}@{LEAD_TYPES[kind]}" for lead in leads for kind in kinds)
+    return f"{url}?streams=" + "/".join(names)

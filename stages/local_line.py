@@ -10,7 +10,7 @@ from mmpipe.clock import Clock
 from mmpipe.enums import Counter, StageId
 from mmpipe.store.database import Database
 from mmpipe.venue.port import OrderPort
-from ringbuf import CellReader
+from ringbuf import CellReader, Consumer
 from stages import ports as wiring
 from stages.alpha import AlphaStage
 from stages.context import Context
@@ -19,6 +19,8 @@ from stages.features import FeaturesStage
 from stages.learner import LearnerStage
 from stages.risk import RiskStage
 from stages.runner import Beat, Stage
+
+RESYNCS_PER_POLL = 16
 
 
 class LocalLine:
@@ -52,7 +54,7 @@ class LocalLine:
             context, ends[StageId.LEARNER], clock, Database(":memory:", config.learning.commit_interval_s)
         )
         by_id: dict[StageId, Stage] = {
-            StageId.FEED: _Feed(),
+            StageId.FEED: _Feed(ends[StageId.FEED].inputs["resync"]),
             StageId.FEATURES: FeaturesStage(context, ends[StageId.FEATURES], clock),
             StageId.ALPHA: AlphaStage(context, ends[StageId.ALPHA], clock),
             StageId.EXECUTION: ExecutionStage(context, ends[StageId.EXECUTION], clock, execution_port),
@@ -100,13 +102,16 @@ class _Beating:
 
 
 class _Feed:
-    # The caller publishes; what remains of feed is its heartbeat.
-    def __init__(self) -> None:
+    # The caller publishes; what remains of feed is its heartbeat. A recording cannot be asked anew.
+    def __init__(self, resyncs: Consumer) -> None:
+        self._resyncs = resyncs
         self.counters = np.zeros(len(Counter), np.int64)
         self.stopped = False
 
     def poll(self) -> int:
-        return 0
+        count = len(self._resyncs.peek(RESYNCS_PER_POLL))
+        self._resyncs.release(count)
+        return count
 
     def begin_stop(self) -> None:
         self.stopped = True

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from mmpipe import config as configuration
-from mmpipe.config import Config
+from mmpipe.config import Config, LeadConfig
 from mmpipe.errors import PreflightError
 from mmpipe.venue.hyperliquid_meta import parse_meta
 from mmpipe.venue.hyperliquid_signing import address_of
@@ -86,3 +86,14 @@ def with_venue_fees(config: Config, venue_url: str, account: str) -> Config:
         if isinstance(fees, dict) and rate in fees:
             tree["execution"][key] = round(float(fees[rate]) * BPS_PER_UNIT, 6)
     return configuration.check(tree, f"{venue_url} userFees")
+
+
+def lead_addresses(lead: LeadConfig, venue_url: str) -> tuple[str, str, str]:
+    """Addresses of the lead: best quotes and depth, trades, HTTP; the embedded one's where it plays."""
+    if lead.kind != "embedded":
+        return lead.public_url, lead.market_url, lead.rest_url
+    websocket = "ws" + venue_url.removeprefix("http")
+    if lead.market == "spot":
+        stream = f"{websocket}/lead-spot/stream"
+        return stream, stream, f"{venue_url}/lead-spot"
+    return f"{websocket}/public/stream", f"{websocket}/market/stream", venue_url

@@ -39,7 +39,7 @@ from stages import alpha, execution, features, feed, learner, ports, risk, topol
 from stages.context import CONTEXT_FILE, Context, runtime_dir
 from stages.control import ask
 from stages.latch import Latch
-from stages.preflight import embedded_settings, venue_instruments, with_venue_fees
+from stages.preflight import embedded_settings, lead_addresses, venue_instruments, with_venue_fees
 from stages.runner import wait_until
 from stages.telemetry import LogShipper, telemetry_queue
 
@@ -173,14 +173,14 @@ class Supervisor:
         if settings is not None:
             venue_url = self._start_venue(settings)
         self.config = with_venue_fees(self.config, venue_url, keys.account)
-        websocket = "ws" + venue_url.removeprefix("http")
-        embedded_lead = self.config.lead.kind == "embedded"
+        public_url, market_url, rest_url = lead_addresses(self.config.lead, venue_url)
         self.context = Context(
             config_tree=msgspec.to_builtins(self.config),
             instruments_hex=venue_instruments(self.config, venue_url).tobytes().hex(),
             venue_url=venue_url,
-            lead_public_url=f"{websocket}/public/stream" if embedded_lead else self.config.lead.public_url,
-            lead_market_url=f"{websocket}/market/stream" if embedded_lead else self.config.lead.market_url,
+            lead_public_url=public_url,
+            lead_market_url=market_url,
+            lead_rest_url=rest_url,
             execution_key_hex=keys.execution,
             risk_key_hex=keys.risk,
             account=keys.account,

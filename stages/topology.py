@@ -66,6 +66,7 @@ RINGS: Final = (
     RingSpec("params_alpha", records.PARAMS, "params_slots", LEARNER, ALPHA),
     RingSpec("params_execution", records.PARAMS, "params_slots", LEARNER, EXECUTION),
     RingSpec("command", records.COMMAND, "command_slots", RISK, EXECUTION),
+    RingSpec("resync", records.COMMAND, "command_slots", FEATURES, FEED),
 )
 
 CELLS: Final = (

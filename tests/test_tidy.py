@@ -127,7 +127,7 @@ def test_every_config_key_is_read() -> None:
 FOR_OBSERVERS = {
     "SNAPSHOT": {
         "trade_side", "best_bid_px", "best_ask_px", "imbalance", "ofi_2s",
-        "trade_sign_run_length", "trades_in_2s", "vwap_direction", "maker_age_ns", "inventory_qty",
+        "trade_sign_run_length", "trades_in_2s", "vwap_direction", "inventory_qty",
         "last_trade_px", "last_trade_qty", "book_generation",
     },
     "FORECAST": {"reasons", "target_std_lots"},

@@ -125,6 +125,7 @@ def _context(recording: Recording, config: Config, folder: str) -> Context:
         venue_url="",
         lead_public_url="",
         lead_market_url="",
+        lead_rest_url="",
         execution_key_hex="",
         risk_key_hex="",
         account="",

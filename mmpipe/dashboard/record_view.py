@@ -34,8 +34,8 @@ from mmpipe.errors import UsageError
 ENUMS: Final[dict[str, type[IntEnum]]] = {
     "side": Side, "trade_side": Side, "venue": Venue, "trigger": Trigger, "regime": Regime,
     "toxicity": Toxicity, "mode": Mode, "prev_mode": Mode, "reason": Reason, "bid_reason": Reason,
-    "ask_reason": Reason, "maker_feed": FeedState, "lead_feed": FeedState, "maker_state": FeedState,
-    "lead_state": FeedState, "param": Param,
+    "ask_reason": Reason, "maker_feed": FeedState, "lead_feed": FeedState, "market_state": FeedState,
+    "stream_state": FeedState, "param": Param,
 }  # fmt: skip
 KINDS: Final[dict[str, type[IntEnum]]] = {
     "EVENT": EventKind, "REPORT": ReportKind, "LABEL": LabelKind, "COMMAND": CommandKind,
@@ -54,7 +54,7 @@ TELLING: Final[dict[str, tuple[str, ...]]] = {
     "KILL": ("latched", "reason"),
     "LEASE": ("expires_ts_ns", "epoch"),
     "BOARD": ("mode", "toxicity", "bid_tick", "ask_tick", "position_lots", "target_lots", "open_orders"),
-    "FEED_BOARD": ("maker_state", "lead_state", "maker_messages", "lead_messages"),
+    "FEED_BOARD": ("market_state", "touch_limit_ns", "stream_state", "stream_messages"),
     "RISK_BOARD": ("paused", "reconciled", "position_lots", "open_orders", "notional_cash"),
 }  # fmt: skip
 CAUSES: Final = ("cause_ts_ns", "local_ts_ns", "ts_ns")  # what the age is counted from, the first there is

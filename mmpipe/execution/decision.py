@@ -26,6 +26,7 @@ from mmpipe.risk.limits import EXPOSURE
 from ringbuf.jit import kernel
 
 _LIVE: Final = int(FeedState.LIVE)
+_STALE: Final = int(FeedState.STALE)
 _TOXIC: Final = int(Toxicity.TOXIC)
 _REDUCE: Final = int(Mode.INVENTORY_REDUCE)
 _TAKER_EXIT: Final = int(Mode.TAKER_EXIT)
@@ -166,7 +167,7 @@ def _judge(forecast: np.void, ledger: Ledger, desk: Desk, now_ns: int) -> None:
     case["half_spread_bps"] = snapshot["spread_bps"] / 2.0
     case["alpha_bps"] = forecast["alpha_bps"]
     case["doubt_bps"] = forecast["alpha_std_bps"]
-    case["maker_feed"] = snapshot["maker_feed"]
+    case["maker_feed"] = _feed_state(snapshot, now_ns)
     case["toxicity"] = snapshot["toxicity"]
     case["regime"] = snapshot["regime"]
     case["bid_value_bps"] = case["ask_value_bps"] = np.nan
@@ -182,6 +183,15 @@ def _judge(forecast: np.void, ledger: Ledger, desk: Desk, now_ns: int) -> None:
     if state["exit_ts_ns"] > 0:
         case["patience_share"] = (now_ns - state["exit_ts_ns"]) / (settings["exit_patience_ms"] * _NS_PER_MS)
     case["stop_share"] = _stop_share(account, snapshot, settings["exit_stop_sigma"], now_ns)
+
+
+@kernel
+def _feed_state(snapshot: np.void, now_ns: int) -> int:
+    # The touch ages on the way here: what was within its contract when it was judged may not be any more.
+    age_ns = now_ns - snapshot["ts_ns"] + snapshot["book_age_ns"]
+    if int(snapshot["maker_feed"]) == _LIVE and not age_ns <= snapshot["book_limit_ns"]:
+        return _STALE
+    return int(snapshot["maker_feed"])
 
 
 @kernel

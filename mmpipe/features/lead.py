@@ -36,6 +36,13 @@ def on_quote(state: np.void, side: int, px: float, qty: float, ts_ns: int) -> No
 
 
 @kernel
+def on_book(state: np.void, bid_px: float, ask_px: float, ts_ns: int) -> None:
+    """Take the touch of the lead's whole book: as new as its last message, whatever stream that came on."""
+    state["bid_px"], state["ask_px"] = bid_px, ask_px
+    state["quote_ts_ns"] = ts_ns
+
+
+@kernel
 def mid(state: np.void) -> float:
     """Mid of the lead, quote units; 0 while a side is missing or the quotes are crossed."""
     if state["bid_px"] > 0.0 and state["ask_px"] >= state["bid_px"]:

@@ -20,6 +20,10 @@ from mmpipe.models.toxicity import TOXICITY
 SYMBOL = np.dtype(
     [
         ("maker_feed", "i8"),  # FeedState
+        ("book_limit_ns", "i8"),  # contract of the maker's touch, as feed says it
+        ("crossed_ts_ns", "i8"),  # since when the maker's book is crossed; 0: it is not
+        ("lead_crossed_ts_ns", "i8"),
+        ("lead_tick_px", "f8"),  # grid of the lead's prices
         ("funding_rate_8h", "f8"),
         ("next_funding_ts_ns", "i8"),
         ("inventory_lots", "i8"),
@@ -43,6 +47,7 @@ class MarketState(NamedTuple):
     volatilities: np.ndarray  # (n,) VOLATILITY
     regimes: np.ndarray  # (n,) REGIME
     leads: np.ndarray  # (n,) LEAD
+    lead_books: np.ndarray  # (n,) BOOK
     toxicities: np.ndarray  # (n,) TOXICITY
     queues: np.ndarray  # (n, 2) QUEUE of our bid and ask
     shadows: np.ndarray  # (n, SHADOWS_MAX) SHADOW
@@ -58,6 +63,7 @@ class Settings(NamedTuple):
     features: np.ndarray
     toxicity: np.ndarray
     execution: np.ndarray
+    feed: np.ndarray
 
 
 def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
@@ -82,6 +88,7 @@ def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
         np.zeros(count, VOLATILITY),
         regimes,
         np.zeros(count, LEAD),
+        np.zeros(count, BOOK),
         np.zeros(count, TOXICITY),
         np.zeros((count, 2), QUEUE),
         np.zeros((count, SHADOWS_MAX), SHADOW),
@@ -95,5 +102,8 @@ def new_state(prior_values: np.ndarray, instruments: np.ndarray) -> MarketState:
 def new_settings(config: Config) -> Settings:
     """Settings rows of the kernels."""
     return Settings(
-        settings_row(config.features), settings_row(config.toxicity), settings_row(config.execution)
+        settings_row(config.features),
+        settings_row(config.toxicity),
+        settings_row(config.execution),
+        settings_row(config.feed),
     )

@@ -13,7 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from mmpipe.book import l2, queue_rank
-from mmpipe.config import Config, ExecutionConfig, FeaturesConfig, ToxicityConfig, settings_dtype
+from mmpipe.config import (
+    Config,
+    ExecutionConfig,
+    FeaturesConfig,
+    FeedConfig,
+    ToxicityConfig,
+    settings_dtype,
+)
 from mmpipe.enums import (
     Counter,
     EventFlag,
@@ -26,11 +33,13 @@ from mmpipe.enums import (
 )
 from mmpipe.features import flow, lead, ofi, pending_labels, regime, shadow_quotes, volatility
 from mmpipe.models import state_snapshot, toxicity
+from mmpipe.models.lead_market import on_lead
 from mmpipe.models.market_state import MarketState, Settings, new_settings, new_state
 from mmpipe.models.own_orders import join_queue, take_report
 from mmpipe.models.parameters import prior_values, take_params
+from mmpipe.models.quarantine import crossed_since, end_quarantine
 from mmpipe.models.shadow_joins import join_all
-from mmpipe.records import EVENT, INSTRUMENT, LABEL, PARAMS_COUNT, SNAPSHOT
+from mmpipe.records import COMMAND, EVENT, INSTRUMENT, LABEL, PARAMS_COUNT, SNAPSHOT
 from ringbuf.jit import entry, example, kernel
 
 EVENTS_MAX: Final = 256  # per call
@@ -81,7 +90,8 @@ class SnapshotEngine:
         self._settings = new_settings(config)
         self._snapshots = np.zeros(EVENTS_MAX * len(instruments), SNAPSHOT)
         self._labels = np.zeros(LABELS_MAX, LABEL)
-        self._counts = np.zeros(2, np.int64)  # snapshots, labels of the last call
+        self._resyncs = np.zeros(2 * len(instruments), COMMAND)
+        self._counts = np.zeros(3, np.int64)  # snapshots, labels, resyncs of the last call
         self.counters = np.zeros(len(Counter), np.int64)
         self._drain = entry(drain, *self._arguments(np.zeros(0, EVENT), 0))
 
@@ -93,6 +103,7 @@ class SnapshotEngine:
             next_seq,
             self._snapshots,
             self._labels,
+            self._resyncs,
             self._counts,
             self.counters,
         )
@@ -113,13 +124,17 @@ class SnapshotEngine:
             A view of the engine's buffer, valid until the next call; `seq` is left to the ring.
         """
         assert len(events) <= EVENTS_MAX, f"at most {EVENTS_MAX} events per call, not {len(events)}"
-        self._counts[1] = 0
+        self._counts[1:] = 0
         self._drain(*self._arguments(events, next_seq))
         return self._snapshots[: self._counts[0]]
 
     def labels(self) -> np.ndarray:
         """LABEL rows resolved by the last `on_events`, a view of the engine's buffer."""
         return self._labels[: self._counts[1]]
+
+    def resyncs(self) -> np.ndarray:
+        """COMMAND rows of the last `on_events`: books that stayed crossed and must begin anew."""
+        return self._resyncs[: self._counts[2]]
 
     def on_reports(self, reports: np.ndarray) -> None:
         """REPORT rows: our position, our place in the queues, our fills."""
@@ -140,6 +155,7 @@ def drain(
     next_seq: int,
     snapshots: np.ndarray,
     labels: np.ndarray,
+    resyncs: np.ndarray,
     counts: np.ndarray,
     counters: np.ndarray,
 ) -> None:
@@ -153,10 +169,10 @@ def drain(
         In order.
     next_seq : int
         Sequence number of the first snapshot.
-    snapshots, labels : (·,) SNAPSHOT, (·,) LABEL
+    snapshots, labels, resyncs : (·,) SNAPSHOT, (·,) LABEL, (·,) COMMAND
         Filled from index 0.
-    counts : (2,) int64
-        Snapshots and labels written.
+    counts : (3,) int64
+        Rows written to each.
     counters : (len(Counter),) int64
         Added to.
     """
@@ -168,10 +184,11 @@ def drain(
         if kind == _TIMER:
             for symbol in range(len(state.symbols)):
                 _on_timer(state, settings, symbol, event, next_seq, snapshots, labels, counts, counters)
+                end_quarantine(state, settings, symbol, event["local_ts_ns"], resyncs, counts)
         elif int(event["symbol"]) >= len(state.symbols):
             counters[_BAD] += 1
         elif int(event["venue"]) == _LEAD:
-            if _on_lead(state, event, counters):
+            if on_lead(state, event, counters):
                 symbol = int(event["symbol"])
                 state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_BBO, event)
                 counts[0] += 1
@@ -229,27 +246,6 @@ def _on_timer(
 
 
 @kernel
-def _on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> bool:
-    # True when the lead's mid moved: waiting for the next TIMER would cost most of its head start.
-    kind, symbol = int(event["kind"]), int(event["symbol"])
-    leads = state.leads[symbol]
-    before_px = lead.mid(leads)
-    if kind == _BBO:
-        if not (event["qty"] >= 0.0 and event["qty"] < np.inf and (event["px"] > 0.0 or event["qty"] == 0.0)):
-            counters[_BAD] += 1
-            return False
-        lead.on_quote(leads, int(event["side"]), event["px"], event["qty"], event["local_ts_ns"])
-        return (int(event["flags"]) & _LAST) != 0 and lead.mid(leads) != before_px
-    if kind == _STATUS:
-        leads["state"] = event["level"]
-    elif kind == _GAP:
-        leads["state"] = _GAPPED
-        leads["bid_px"] = leads["ask_px"] = 0.0
-        counters[_GAPS] += 1
-    return False
-
-
-@kernel
 def _on_maker(
     state: MarketState,
     settings: Settings,
@@ -265,7 +261,7 @@ def _on_maker(
             state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_TRADE, event)
             counts[0] += 1
     elif kind == _STATUS:
-        own["maker_feed"] = event["level"]
+        own["maker_feed"], own["book_limit_ns"] = event["level"], event["remote_seq"]
     elif kind == _FUNDING:
         if abs(event["px"]) < 1.0:
             own["funding_rate_8h"], own["next_funding_ts_ns"] = event["px"], event["remote_seq"]
@@ -281,7 +277,10 @@ def _on_maker(
             return
         if l2.judge(state.books[symbol], event):
             counters[_CROSSED] += 1
-        if (int(event["flags"]) & _LAST) != 0 and _on_touch(state, settings, symbol, event):
+        if (int(event["flags"]) & _LAST) == 0:
+            return
+        own["crossed_ts_ns"] = crossed_since(state.books[symbol], own["crossed_ts_ns"], event["local_ts_ns"])
+        if _on_touch(state, settings, symbol, event):
             state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_BBO, event)
             counts[0] += 1
 
@@ -351,7 +350,7 @@ def _expect_mid_move(ends: np.void, pending: np.ndarray, snapshot: np.void, seq:
 
 
 def _example_state() -> tuple[MarketState, Settings]:
-    sections = (FeaturesConfig, ToxicityConfig, ExecutionConfig)
+    sections = (FeaturesConfig, ToxicityConfig, ExecutionConfig, FeedConfig)
     settings = Settings(*(np.zeros(1, settings_dtype(section)) for section in sections))
     return new_state(np.ones(PARAMS_COUNT), np.zeros(1, INSTRUMENT)), settings
 
@@ -366,7 +365,8 @@ def _drain_example() -> tuple[object, ...]:
         1,
         np.zeros(2, SNAPSHOT),
         np.zeros(1, LABEL),
-        np.zeros(2, np.int64),
+        np.zeros(1, COMMAND),
+        np.zeros(3, np.int64),
         np.zeros(len(Counter), np.int64),
     )
 

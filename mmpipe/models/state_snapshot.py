@@ -56,7 +56,8 @@ def _write_symbol(out: np.void, state: MarketState, symbol: int, ts_ns: int) -> 
     own, book = state.symbols[symbol], state.books[symbol]
     out["maker_feed"] = own["maker_feed"]
     out["exch_ts_ns"] = book["exch_ts_ns"]
-    out["maker_age_ns"] = max(ts_ns - book["message_ts_ns"], 0) if book["message_ts_ns"] > 0 else ts_ns
+    out["book_age_ns"] = max(ts_ns - book["message_ts_ns"], 0) if book["message_ts_ns"] > 0 else ts_ns
+    out["book_limit_ns"] = own["book_limit_ns"]
     out["funding_rate_8h"], out["next_funding_ts_ns"] = own["funding_rate_8h"], own["next_funding_ts_ns"]
     out["inventory_lots"] = own["inventory_lots"]
     out["inventory_qty"] = own["inventory_lots"] * state.instruments[symbol]["lot_qty"]

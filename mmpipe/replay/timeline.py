@@ -12,9 +12,15 @@ import numpy as np
 
 from mmpipe.clock import NS_PER_MS
 from mmpipe.config import FeedConfig
-from mmpipe.enums import EventFlag, EventKind, FeedState, Venue
+from mmpipe.enums import EventFlag, EventKind, FeedState
 from mmpipe.records import EVENT
+from mmpipe.venue.cadence import CADENCE, LIMITS, beat
+from mmpipe.venue.streams import touch_limits
+from ringbuf.jit import example, kernel
 
+TOUCH_KINDS: Final = (EventKind.BBO, EventKind.BOOK_DELTA, EventKind.BOOK_CLEAR)
+_LIVE: Final = int(FeedState.LIVE)
+_STALE: Final = int(FeedState.STALE)
 CHUNK_SPAN_NS: Final = 10_000_000_000  # inserted events are made for this long at a time
 
 
@@ -75,17 +81,67 @@ def _between(stream: np.ndarray, start_ns: int, stop_ns: int) -> np.ndarray:
 
 
 def _statuses(stream: np.ndarray, feed: FeedConfig, end_ns: int) -> np.ndarray:
-    # LIVE with the first message; STALE when none came for too long, LIVE again with the next.
-    times = stream["local_ts_ns"]
-    lead = stream["venue"][0] == Venue.LEAD
-    patience_ns = (feed.lead_stale_ms if lead else feed.maker_stale_ms) * NS_PER_MS
-    hole = np.flatnonzero(np.diff(np.append(times, end_ns)) > patience_ns)
-    stale_ns = times[hole] + patience_ns
-    live_ns = np.append(times[:1], times[hole[hole + 1 < len(times)] + 1])
-    rows = np.zeros(len(stale_ns) + len(live_ns), EVENT)
-    rows["local_ts_ns"] = np.append(stale_ns, live_ns)
-    rows["level"][: len(stale_ns)] = FeedState.STALE
-    rows["level"][len(stale_ns) :] = FeedState.LIVE
+    # One row per touch message at the most, and one when it fell silent.
+    venue, symbol = int(stream["venue"][0]), int(stream["symbol"][0])
+    touch = np.isin(stream["kind"], TOUCH_KINDS) & (stream["flags"] & EventFlag.LAST > 0)
+    times = stream["local_ts_ns"][touch] if touch.any() else stream["local_ts_ns"]
+    rows = np.zeros(2 * len(times) + 2, EVENT)
+    limits = touch_limits(feed)[venue : venue + 1]
+    rows = rows[: touch_statuses(np.ascontiguousarray(times), limits, np.zeros(1, CADENCE), end_ns, rows)]
     rows["kind"], rows["flags"] = EventKind.STATUS, EventFlag.LAST
-    rows["venue"], rows["symbol"] = stream["venue"][0], stream["symbol"][0]
-    return rows[np.argsort(rows["local_ts_ns"], kind="stable")]
+    rows["venue"], rows["symbol"] = venue, symbol
+    return rows
+
+
+@kernel
+def touch_statuses(
+    times: np.ndarray, limits: np.ndarray, cadence: np.ndarray, end_ns: int, rows: np.ndarray
+) -> int:
+    """The states and limits a feed would have said of one market.
+
+    Parameters
+    ----------
+    times : ndarray of int64
+        Receive times of the messages that confirm its touch, in order; at least one.
+    limits : ndarray of LIMITS, shape (1,)
+        Of the touch.
+    cadence : ndarray of CADENCE, shape (1,)
+        Zeros; what is learned.
+    end_ns : int
+        End of the recording.
+    rows : ndarray of EVENT
+        Time, state and limit are written from index 0, in order of time.
+
+    Returns
+    -------
+    int
+        Number of rows: LIVE with the first message and after a silence, STALE when a silence has lasted
+        for the learned limit, LIVE again whenever the limit is another one.
+    """
+    learned = cadence[0]
+    count, said_ns = 0, -1
+    for index in range(len(times)):
+        before_ns, limit_ns = times[max(index - 1, 0)], learned["limit_ns"]
+        if index > 0 and times[index] - before_ns > limit_ns:
+            _say(rows[count], before_ns + limit_ns, _STALE, limit_ns)
+            count, said_ns = count + 1, -1
+        beat(learned, times[index], limits[0])
+        if learned["limit_ns"] != said_ns:
+            said_ns = learned["limit_ns"]
+            _say(rows[count], times[index], _LIVE, said_ns)
+            count += 1
+    limit_ns = learned["limit_ns"]
+    if end_ns - times[len(times) - 1] > limit_ns:
+        _say(rows[count], times[len(times) - 1] + limit_ns, _STALE, limit_ns)
+        count += 1
+    return count
+
+
+@kernel
+def _say(row: np.void, ts_ns: int, state: int, limit_ns: int) -> None:
+    row["local_ts_ns"], row["level"], row["remote_seq"] = ts_ns, state, limit_ns
+
+
+@example(touch_statuses)
+def _touch_statuses_example() -> tuple[object, ...]:
+    return np.zeros(1, np.int64), np.zeros(1, LIMITS), np.zeros(1, CADENCE), 0, np.zeros(1, EVENT)

@@ -70,6 +70,14 @@ class BinanceDecoder(FrameDecoder):
         """True while the depth of `symbol` waits for a REST snapshot."""
         return self._depths[symbol].needs_snapshot
 
+    def has_waiting_diffs(self, symbol: int) -> bool:
+        """True when a snapshot of `symbol` would be of use now: diffs are buffered that it can join."""
+        return self._depths[symbol].has_waiting_diffs
+
+    def restart_depth(self, symbol: int) -> None:
+        """The book of `symbol` is void: diffs are buffered until a new snapshot."""
+        self._depths[symbol].restart()
+
     def decode_snapshot(self, symbol: int, body: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         """Rows of the REST snapshot of `symbol` and of the diffs that waited for it; as `decode`."""
         self.message["stream"], self.message["first_id"] = NOTHING_HEARD, 0

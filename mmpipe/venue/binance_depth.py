@@ -59,6 +59,11 @@ class DepthSync:
         """True while diffs are only buffered."""
         return not self._synced
 
+    @property
+    def has_waiting_diffs(self) -> bool:
+        """True when diffs are buffered for a snapshot to join."""
+        return not self._synced and len(self._buffer) > 0
+
     def on_diff(self, ids: Ids, out: np.ndarray, count: int) -> int:
         """Use, drop or buffer one diff.
 

@@ -2,13 +2,16 @@
 
     connect ──▶ subscribe ──▶ SYNCING ──▶ frames … ──▶ closed or silent ──▶ GAPPED ──▶ wait ──▶ connect
 
-Silent failure is the norm on both venues, so four things end a connection: nothing useful after the
-subscriptions, nothing useful or nothing at all for two ping intervals, and `drop`. An exception in a
-callback is a broken program and leaves `run`; only the network's own trouble is answered by a new connection.
+Silent failure is the norm on both venues, so five things end a connection: nothing useful after the
+subscriptions, nothing useful or nothing at all for two ping intervals, an age at which the venue would end
+it at a moment of its own choice, and `drop`. Venues count new connections, so each connects only so often
+in a minute, however often it is cut off. An exception in a callback is a broken program and leaves `run`;
+only the network's own trouble is answered by a new connection.
 """
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +33,8 @@ WATCH_INTERVAL_S: Final = 0.1
 SILENT_PINGS: Final = 2  # ping intervals of silence that end a connection
 JITTER_MIN: Final = 0.5  # a wait is this share to all of its bound, so that clients do not march in step
 QUEUED_FRAMES_MAX: Final = 64
+CONNECTS_WINDOW_NS: Final = 60 * NS_PER_S
+NS_PER_H: Final = 3_600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Connection:
         self._on_state = on_state
         self._socket: ClientConnection | None = None
         self._failures = 0
+        self._connects: deque[int] = deque(maxlen=feed.connects_per_min_max)
         self._last_frame_ns = 0
         self._last_useful_ns = 0  # 0: none on this connection
         self.reconnects = 0
@@ -156,9 +162,10 @@ class Connection:
             except (OSError, WebSocketException, TimeoutError) as error:
                 logger.warning("{}: {!r}; connecting again", self._endpoint.url, error)
             self.reconnects += 1
-            await asyncio.sleep(self._next_wait_s())
+            await asyncio.sleep(max(self._next_wait_s(), self._budget_wait_s()))
 
     async def _connect_once(self) -> None:
+        self._connects.append(self._clock.now_ns())
         async with connect(
             self._endpoint.url,
             compression=None,
@@ -206,6 +213,7 @@ class Connection:
         started_ns = pinged_ns = self._clock.now_ns()
         ping_ns = int(self._feed.ping_interval_s * NS_PER_S)
         first_ns = self._feed.first_message_timeout_ms * NS_PER_MS
+        age_max_ns = int(self._feed.connection_age_max_h * NS_PER_H * self._draw.uniform(JITTER_MIN, 1.0))
         try:
             while True:
                 await asyncio.sleep(WATCH_INTERVAL_S)
@@ -217,6 +225,8 @@ class Connection:
                         raise TimeoutError("nothing useful comes")
                 if now_ns - self._last_frame_ns > SILENT_PINGS * ping_ns:
                     raise TimeoutError("silent")
+                if now_ns - started_ns > age_max_ns:
+                    raise TimeoutError("old: a new one at once, before the venue ends it")
                 if self._endpoint.ping and now_ns - pinged_ns > ping_ns:
                     pinged_ns = now_ns
                     await self.send(self._endpoint.ping)
@@ -230,3 +240,8 @@ class Connection:
         )
         self._failures += 1
         return bound_ms / 1e3 * self._draw.uniform(JITTER_MIN, 1.0)
+
+    def _budget_wait_s(self) -> float:
+        if len(self._connects) < (self._connects.maxlen or 0):
+            return 0.0
+        return (self._connects[0] + CONNECTS_WINDOW_NS - self._clock.now_ns()) / NS_PER_S

@@ -5,7 +5,8 @@
 
 A container is followed by what it holds, a key by its value; `next` of a token is the first token after its
 value, so that a value nobody wants is passed over in one step. Only the structure is judged here: strings
-stay as they are on the wire, names must be plain, numbers become integers or decimals where they are read.
+stay as they are on the wire, numbers become integers or decimals where they are read. Text is ASCII, as all
+market data is, and names are plain: another byte is damage.
 Depth, tokens and length are bounded.
 
 References
@@ -52,6 +53,8 @@ _CLOSE_OBJECT: Final = 125
 _OPEN_ARRAY: Final = 91
 _CLOSE_ARRAY: Final = 93
 _MINUS: Final = 45
+_SPACE: Final = 32
+_TILDE: Final = 126
 _BASE: Final = 257
 _MASK: Final = (1 << 56) - 1
 _ZERO: Final = 48
@@ -203,7 +206,7 @@ def _key(text: np.ndarray, at: int, tape: np.ndarray, count: int) -> int:
     name = 0
     while stop < len(text) and text[stop] != _QUOTE:
         byte = int(text[stop])
-        if byte < 32 or byte == _BACKSLASH:
+        if byte < _SPACE or byte > _TILDE or byte == _BACKSLASH:
             return MALFORMED  # no name of ours needs an escape
         name = (name * _BASE + byte) & _MASK
         stop += 1
@@ -247,7 +250,7 @@ def _string(text: np.ndarray, at: int) -> int:
         byte = text[at]
         if byte == _QUOTE:
             return at + 1
-        if byte < 32:
+        if byte < _SPACE or byte > _TILDE:
             return MALFORMED
         at += 2 if byte == _BACKSLASH else 1
     return MALFORMED

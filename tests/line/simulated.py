@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 
 from mmpipe import config as configuration
-from mmpipe.clock import VirtualClock
+from mmpipe.clock import NS_PER_S, VirtualClock
+from mmpipe.enums import EventFlag, EventKind
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.timeline import timeline
 from mmpipe.venue.sim.latency_model import latency_settings
@@ -32,7 +33,8 @@ class SimulatedRun:
         tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
         context = Context(
             config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="",
-            lead_public_url="", lead_market_url="", execution_key_hex="", risk_key_hex="", account="",
+            lead_public_url="", lead_market_url="", lead_rest_url="",
+            execution_key_hex="", risk_key_hex="", account="",
             run_dir=str(folder), runtime_dir=str(folder), started_wall_ns=0, digest="",
         )  # fmt: skip
         config = context.config
@@ -52,7 +54,19 @@ class SimulatedRun:
         ]
         stages += self.line.stages[3:]
         engine = ReplayEngine(clock, self.exchange, self.line.publish, stages)
-        engine.run(timeline([maker, lead], config.feed), 2.0)
+        engine.run(timeline([maker, np.concatenate([lead, crossed(lead)])], config.feed), 2.0)
+
+
+def crossed(lead: np.ndarray) -> np.ndarray:
+    """Two seconds of a lead whose quotes have ended and whose depth says what cannot be."""
+    rows = np.repeat(lead[-1:], 4)
+    rows["kind"] = [EventKind.BOOK_CLEAR, EventKind.BOOK_DELTA, EventKind.BOOK_DELTA, EventKind.BOOK_DELTA]
+    rows["side"], rows["flags"] = [0, 1, -1, 1], [0, 0, EventFlag.LAST, EventFlag.LAST]
+    rows["px_tick"] += [0, 2, -2, 3]
+    rows["px"], rows["qty"] = rows["px_tick"] * (lead["px"][-1] / lead["px_tick"][-1]), 1.0
+    rows["remote_seq"] += 10**9
+    rows["local_ts_ns"] += np.array([1, 1, 1, 2 * NS_PER_S])
+    return rows
 
 
 class _Tap:

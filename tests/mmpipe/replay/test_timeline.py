@@ -13,7 +13,8 @@ from mmpipe.replay.timeline import messages, timeline
 
 MS = 1_000_000
 FEED: FeedConfig = load(
-    Path("pipeline.toml"), {"feed.timer_ms": 100, "feed.maker_stale_ms": 1500, "feed.lead_stale_ms": 400}
+    Path("pipeline.toml"),
+    {"feed.timer_ms": 100, "feed.maker_stale_max_ms": 1500, "feed.lead_stale_max_ms": 400},
 ).feed
 
 
@@ -65,6 +66,27 @@ def test_a_hole_is_stale_and_its_end_is_live() -> None:
         (4500, Venue.MAKER, stale),
         (9000, Venue.MAKER, live),
     ]
+
+
+def test_the_limit_is_learned_and_said_whenever_it_changes() -> None:
+    beats = [1000 + 100 * number for number in range(60)]
+    got = whole(stream(*beats, 10_000))
+    status = got[got["kind"] == EventKind.STATUS]
+    limits = status["remote_seq"] // MS
+    assert limits[0] == 1500  # nothing learned: the bound
+    assert 300 <= limits[1] <= 330  # three times the 0.99 quantile, in buckets of 9 %
+    stale = status[status["level"] == FeedState.STALE]
+    assert [int(row["local_ts_ns"] - row["remote_seq"]) // MS for row in stale] == [beats[-1]]
+
+
+def test_only_what_confirms_the_touch_keeps_a_market_alive() -> None:
+    rows = stream(1000, 2000, 3000, 4000)
+    rows["kind"][[0, 3]] = EventKind.BBO
+    status = whole(rows)
+    status = status[status["kind"] == EventKind.STATUS]
+    assert [(int(row["local_ts_ns"]) // MS, int(row["level"])) for row in status] == [
+        (1000, FeedState.LIVE), (2500, FeedState.STALE), (4000, FeedState.LIVE),
+    ]  # fmt: skip
 
 
 def test_parts_do_not_change_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:

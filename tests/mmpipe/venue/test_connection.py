@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -11,16 +12,23 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from mmpipe.clock import MonotonicClock
-from mmpipe.config import FeedConfig
+from mmpipe.config import FeedConfig, load
 from mmpipe.enums import FeedState
 from mmpipe.errors import VenueError
 from mmpipe.venue.connection import Connection, Endpoint
 
-FEED = FeedConfig(
-    timer_ms=100, first_message_timeout_ms=300, maker_stale_ms=1_500, lead_stale_ms=3_000,
-    ping_interval_s=1.0, reconnect_min_ms=10, reconnect_max_ms=40, message_size_max=1_024,
-    full_ring_wait_ms=20,
-)  # fmt: skip
+QUICK = {
+    "feed.first_message_timeout_ms": 300, "feed.ping_interval_s": 1.0, "feed.reconnect_min_ms": 10,
+    "feed.reconnect_max_ms": 40, "feed.message_size_max": 1_024, "feed.connects_per_min_max": 100,
+}  # fmt: skip
+
+
+def feed_config(**changes: object) -> FeedConfig:
+    path = Path(__file__).parents[3] / "pipeline.toml"
+    return load(path, QUICK | {f"feed.{key}": value for key, value in changes.items()}).feed
+
+
+FEED = feed_config()
 Behaviour = Callable[[ServerConnection, int], Awaitable[None]]
 
 

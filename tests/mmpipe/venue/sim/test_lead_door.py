@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmpipe.enums import EventKind, Side
-from mmpipe.venue.binance import BinanceDecoder
+from mmpipe.venue.binance import LEAD_DECIMALS, BinanceDecoder
 from mmpipe.venue.port import DEPTH_ROWS_MAX
 from tests.mmpipe.venue.frames import instruments, out_rows
 from tests.mmpipe.venue.sim.client import Client, run
@@ -59,9 +59,12 @@ class Follower:
             self.book = dict(self.book)
 
 
+GRID = 10**LEAD_DECIMALS
+
+
 def levels_of(snapshot: Any) -> Book:
     return {
-        (int(side), round(float(px) * 10)): float(qty)
+        (int(side), round(float(px) * GRID)): float(qty)
         for side, levels in ((Side.BUY, snapshot["bids"]), (Side.SELL, snapshot["asks"]))
         for px, qty in levels
     }
@@ -153,8 +156,8 @@ def test_best_quotes_and_book_are_one_market(venue: str) -> None:
                     continue
                 bid, ask = touches[max(inside)]
                 best = {side: [tick for s, tick in follower.book if s == side] for side in (1, -1)}
-                assert max(best[1]) == round(float(bid) * 10)
-                assert min(best[-1]) == round(float(ask) * 10)
+                assert max(best[1]) == round(float(bid) * GRID)
+                assert min(best[-1]) == round(float(ask) * GRID)
                 agreed += 1
 
     run(venue, story)
