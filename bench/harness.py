@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mmpipe.dashboard.status import provenance
+from mmpipe.provenance import provenance
 from ringbuf import Segment
 
 PAIR_TIMEOUT_S = 120.0
