@@ -24,8 +24,9 @@ import ringbuf
 import stages
 from mmpipe import config as configuration
 from mmpipe.enums import AnswerKind, CommandKind, EventKind, IntentKind, Venue
+from mmpipe.recording.grid import instrument_of
+from mmpipe.recording.recorded import Recording
 from mmpipe.records import ANSWER, COMMAND, SYMBOLS_MAX
-from mmpipe.replay.source import Recording, instrument_of
 from ringbuf import jit
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,30 +1,27 @@
 """`mmpipe replay`: a recorded market through the same stages, in one process, on a virtual clock."""
 
-import gzip
-import itertools
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from loguru import logger
 
 from mmpipe import config as configuration
 from mmpipe.clock import VirtualClock
 from mmpipe.config import Config
-from mmpipe.dashboard.status import provenance
 from mmpipe.enums import Counter, StageId, Venue
 from mmpipe.errors import DataError
+from mmpipe.provenance import provenance
+from mmpipe.recording.npz import load
+from mmpipe.recording.raw_frames import load_frames
+from mmpipe.recording.recorded import Recording
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.report import mode_occupancy, replay_report, state_sha256
-from mmpipe.replay.source import Recording, instrument_of, load, load_frames
 from mmpipe.replay.timeline import timeline
 from mmpipe.units import usdc
-from mmpipe.venue.binance import BinanceDecoder
 from mmpipe.venue.sim.latency_model import latency_settings
 from mmpipe.venue.sim.replay_exchange import ReplayExchange
 from ringbuf.jit import SOURCE_DIGEST, warm
@@ -35,8 +32,6 @@ PLACE_NS = CANCEL_NS = 50_000_000  # request to market and back: a block and the
 ANSWER_NS = 50_000_000
 QUEUE_POWER = 3.0  # of the queue model; customary
 SETTLE_S = 2.0
-FRAMES_SEARCHED = 1000
-PROVISIONAL_PX = 1e-6  # finest grid: the first look at raw frames only finds the real one
 
 
 def replay_file(path: Path, config_path: Path, as_json: bool) -> None:
@@ -86,7 +81,7 @@ def read_recording(path: Path) -> Recording:
     if path.suffix == ".npz":
         return load(path, 0, Venue.MAKER)
     if path.suffix == ".gz":
-        return _read_frames(path)
+        return load_frames([path], 0, Venue.MAKER)
     raise DataError(f"{path}: neither .npz nor raw frames .gz")
 
 
@@ -96,7 +91,7 @@ def replay_recording(recording: Recording, config: Config) -> dict[str, Any]:
         context = _context(recording, config, folder)
         clock = VirtualClock(int(recording.events["local_ts_ns"][0]))
         latency = latency_settings(PLACE_NS, CANCEL_NS, ANSWER_NS)
-        exchange = ReplayExchange(context.config, recording.instrument, clock, latency, QUEUE_POWER)
+        exchange = ReplayExchange(context.config, recording.instruments, clock, latency, QUEUE_POWER)
         line = LocalLine(context, clock, exchange.execution_port, exchange.risk_port)
         compiled = warm(freeze=False)
         engine = ReplayEngine(clock, exchange, line.publish, line.stages)
@@ -112,7 +107,7 @@ def replay_recording(recording: Recording, config: Config) -> dict[str, Any]:
             "orders": int(counters[StageId.EXECUTION, Counter.ORDERS]),
             "labels": int(counters[StageId.FEATURES, Counter.LABELS]),
         }
-        return replay_report(run, exchange, recording.instrument, facts)
+        return replay_report(run, exchange, recording.instruments, facts)
 
 
 def _context(recording: Recording, config: Config, folder: str) -> Context:
@@ -121,7 +116,7 @@ def _context(recording: Recording, config: Config, folder: str) -> Context:
     tree["instance"] = {"name": "replay", "run_dir": folder}
     return Context(
         config_tree=tree,
-        instruments_hex=recording.instrument.tobytes().hex(),
+        instruments_hex=recording.instruments.tobytes().hex(),
         venue_url="",
         lead_public_url="",
         lead_market_url="",
@@ -139,26 +134,3 @@ def _context(recording: Recording, config: Config, folder: str) -> Context:
 def _memory_folder() -> str | None:
     # The journal of a replay is thrown away; in memory its commits cost nothing.
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-def _read_frames(path: Path) -> Recording:
-    # The first pass reads on the finest grid there is, the second on the one the prices are on.
-    name = _first_symbol(path)
-    provisional = instrument_of(np.array([PROVISIONAL_PX]), np.array([1.0]), 0)
-    first = load_frames(path, BinanceDecoder([name], provisional, Venue.MAKER), provisional).events
-    priced = first[first["px"] > 0.0]
-    if len(priced) == 0:
-        raise DataError(f"{path}: no market data of {name} in it")
-    instrument = instrument_of(priced["px"], priced["qty"], 0)
-    return load_frames(path, BinanceDecoder([name], instrument, Venue.MAKER), instrument)
-
-
-def _first_symbol(path: Path) -> str:
-    try:
-        with gzip.open(path, "rb") as lines:
-            for line in itertools.islice(lines, FRAMES_SEARCHED):
-                if found := re.search(rb'"s":"([A-Z0-9_]{2,20})"', line):
-                    return found.group(1).decode()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: not a readable .gz: {error}") from error
-    raise DataError(f"{path}: no Binance frame in its first {FRAMES_SEARCHED} lines")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mmpipe.book.l2 import BOOK, LEVELS_MAX, apply, best_tick, is_valid, judge, qty_at
 from mmpipe.enums import EventFlag, EventKind, Venue
+from mmpipe.recording.npz import load
 from mmpipe.records import EVENT
-from mmpipe.replay.source import load
 from ringbuf.jit import kernel
 from tests.oracles.book import Book
 

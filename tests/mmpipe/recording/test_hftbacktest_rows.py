@@ -8,8 +8,8 @@ import pytest
 
 from mmpipe.enums import EventFlag, EventKind, Venue
 from mmpipe.errors import DataError
-from mmpipe.replay.hftbacktest_rows import hftbacktest_events
-from mmpipe.replay.source import load
+from mmpipe.recording.hftbacktest_rows import hftbacktest_events
+from mmpipe.recording.npz import load
 
 DATA = Path(os.environ.get("MMPIPE_DATA", "../shared/data"))
 REAL = DATA / "hftbacktest" / "usdm_btcusdt_20240808.z.npz"

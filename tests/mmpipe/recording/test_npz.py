@@ -1,6 +1,5 @@
 """Recorded data becomes EVENT rows, or is refused with row and cause."""
 
-import gzip
 import json
 import os
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 
 from mmpipe.enums import EventFlag, EventKind, Venue
 from mmpipe.errors import DataError
-from mmpipe.records import EVENT
-from mmpipe.replay.source import instrument_of, load, load_frames
+from mmpipe.recording.npz import load
 
 DATA = Path(os.environ.get("MMPIPE_DATA", "../shared/data"))
 needs_data = pytest.mark.skipif(
@@ -51,17 +49,8 @@ def test_rows_become_events_with_message_ends_and_clears(tmp_path: Path) -> None
     assert (got.name, got.row_count, got.repeated_count, got.reordered_count) == ("made", 8, 1, 1)
     assert got.events["local_ts_ns"].tolist() == [11, 11, 21, 21, 21, 31, 41, 41]
     # One decimal of price would allow a lot of 1e-5; the sizes need 1e-2.
-    assert got.instrument["size_decimals"][0] == 2
+    assert got.instruments["size_decimals"][0] == 2
     assert got.events["px_tick"][0] == 1_000_000
-
-
-def test_grid_is_the_venues_where_data_is_the_venues() -> None:
-    # Hyperliquid BTC: szDecimals 5, so tick 0.1. Prices finer than the sizes allow win over sizes.
-    row = instrument_of(np.array([110_000.0]), np.array([1e-5, 0.3]), 1)
-    assert (row["size_decimals"][0], row["ticks_per_unit"][0], row["symbol"][0]) == (5, 10, 1)
-    assert instrument_of(np.array([60_000.01]), np.array([1e-5]), 0)["size_decimals"][0] == 4
-    with pytest.raises(ValueError, match="7 decimals"):
-        instrument_of(np.array([0.0000001]), np.array([1.0]), 0)
 
 
 def test_a_dropped_row_leaves_its_message_closed(tmp_path: Path) -> None:
@@ -115,39 +104,6 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     assert len(load(path, 0, Venue.LEAD).events) == 8
 
 
-class OneTradePerFrame:
-    def __init__(self) -> None:
-        self.counters = np.zeros(1, np.int64)
-
-    def decode(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
-        if not frame.startswith(b"{"):
-            self.counters[0] += 1
-            return 0
-        out[:1] = np.zeros(1, EVENT)
-        out["local_ts_ns"][0], out["kind"][0] = local_ts_ns, EventKind.TRADE
-        return 1
-
-    def restart(self) -> None: ...
-
-
-def test_raw_frames_go_through_the_decoder(tmp_path: Path) -> None:
-    path, instrument = tmp_path / "raw.gz", instrument_of(np.array([1.0]), np.array([1.0]), 0)
-    path.write_bytes(gzip.compress(b'5 {"a":1}\n9 junk\n7 {"b":2}\n'))
-    decoder = OneTradePerFrame()
-    got = load_frames(path, decoder, instrument)
-    assert got.events["local_ts_ns"].tolist() == [5, 7]
-    assert (got.row_count, decoder.counters[0]) == (3, 1)
-    path.write_bytes(gzip.compress(b"5 {}\nlater {}\n"))
-    with pytest.raises(DataError, match="line 2: not"):
-        load_frames(path, decoder, instrument)
-    path.write_bytes(gzip.compress(b"5 {}\n" * 1000)[:-20])
-    with pytest.raises(DataError, match="damaged after line"):
-        load_frames(path, decoder, instrument)
-    path.write_bytes(gzip.compress(b""))
-    with pytest.raises(DataError, match="no lines"):
-        load_frames(path, decoder, instrument)
-
-
 @needs_data
 @pytest.mark.parametrize(
     ("name", "rows", "size_decimals", "history"),
@@ -164,20 +120,8 @@ def test_recorded_markets_load_whole(name: str, rows: int, size_decimals: int, h
     events = got.events
     assert (got.row_count, got.reordered_count) == (rows, 0)
     assert len(events) == rows - got.repeated_count + int((events["kind"] == EventKind.BOOK_CLEAR).sum())
-    assert got.instrument["size_decimals"][0] == size_decimals
-    assert np.array_equal(np.rint(events["px"] / got.instrument["tick_px"][0]), events["px_tick"])
+    assert got.instruments["size_decimals"][0] == size_decimals
+    assert np.array_equal(np.rint(events["px"] / got.instruments["tick_px"][0]), events["px_tick"])
     assert (np.diff(events["local_ts_ns"]) >= 0).all()
     flagged = int((events["flags"] & EventFlag.HISTORY > 0).sum())
     assert flagged == history or (history is None and flagged < 100)
-
-
-@needs_data
-def test_a_raw_capture_decodes_to_the_same_trades_as_its_normalised_file() -> None:
-    from mmpipe.venue.binance import BinanceDecoder
-
-    want = load(DATA / "norm" / "binance_usdm_BTC_20240808.npz", 0, Venue.MAKER)
-    decoder = BinanceDecoder(["BTCUSDT"], want.instrument, Venue.MAKER)
-    got = load_frames(DATA / "binance_20240808_3venue" / "usdm_btcusdt_20240808.gz", decoder, want.instrument)
-    for name in ("px_tick", "qty", "side", "remote_seq", "local_ts_ns"):
-        sides = [part.events[part.events["kind"] == EventKind.TRADE][name] for part in (got, want)]
-        assert np.array_equal(*sides)

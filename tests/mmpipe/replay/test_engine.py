@@ -10,10 +10,10 @@ from mmpipe.clock import VirtualClock
 from mmpipe.config import load as load_config
 from mmpipe.enums import AnswerKind, EventFlag, EventKind, IntentKind, Tif, Venue
 from mmpipe.errors import MmpipeError
+from mmpipe.recording.npz import load
 from mmpipe.records import EVENT, INSTRUMENT, INTENT
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.report import fills_sha256
-from mmpipe.replay.source import load
 from mmpipe.replay.timeline import timeline
 from mmpipe.venue.sim.latency_model import latency_settings
 from mmpipe.venue.sim.replay_exchange import ReplayExchange
@@ -165,7 +165,7 @@ def test_a_real_recording_replays_to_the_same_bytes_and_closed_books() -> None:
     recording = load(DATA / "norm" / "hl_ETH_20250904.npz", 0, Venue.MAKER)
 
     def run() -> tuple[str, list[tuple[int, int, int]], ReplayExchange]:
-        engine, quoter = line(recording.instrument, int(recording.events["local_ts_ns"][0]), slots=4096)
+        engine, quoter = line(recording.instruments, int(recording.events["local_ts_ns"][0]), slots=4096)
         quoter.lots = 200
         engine.run(timeline([recording.events[:60_000]], CONFIG.feed), 1.0)
         return fills_sha256(quoter.exchange.fills()), quoter.seen, quoter.exchange
