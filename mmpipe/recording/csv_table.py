@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from mmpipe.recording.gz_lines import lines_of
 INTEGER: Final[Any] = pa.int64()
 NUMBER: Final[Any] = pa.float64()
 TEXT: Final[Any] = pa.string()
+PLACE: Final = re.compile(r"In CSV column #(\d+): Row #(\d+): (?:CSV )?(.*)", re.DOTALL)
 SECONDS: Final[Any] = pa.decimal128(19, 9)  # read as whole nanoseconds: a double holds only 240 of them
 
 
@@ -52,7 +54,7 @@ def read_columns(path: Path, types: Mapping[str, Any]) -> dict[str, np.ndarray]:
     DataError
         The file cannot be read, a column is missing, or a value is of another type.
     """
-    content = b"\n".join(line for _, line in lines_of(path))
+    content = b"".join(line + b"\n" for _, line in lines_of(path))
     names = header_of(path)
     if missing := [name for name in types if name not in names]:
         raise DataError(f"{path}: column(s) {missing} are missing; found {names[:12]}")
@@ -61,7 +63,10 @@ def read_columns(path: Path, types: Mapping[str, Any]) -> dict[str, np.ndarray]:
             io.BytesIO(content),
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=1 << 24),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict(types), include_columns=list(types), strings_can_be_null=False
+                column_types=dict(types),
+                include_columns=list(types),
+                strings_can_be_null=False,
+                null_values=[""],
             ),
         )
     except pa.ArrowInvalid as error:
@@ -84,8 +89,7 @@ def _nanoseconds(column: Any) -> np.ndarray:
 
 def _cause(text: str, names: list[str]) -> str:
     # "In CSV column #3: Row #12: CSV conversion error …" counts columns from 0 and lines from 1.
-    head, _, rest = text.partition(": CSV conversion error ")
-    column, row = head.partition("#")[2].partition(":")[0], head.rpartition("#")[2]
-    if rest and column.isdigit() and row.isdigit() and int(column) < len(names):
-        return f"line {row}: column '{names[int(column)]}': not convertible {rest}"
-    return text
+    found = PLACE.match(text)
+    if found is None or not int(found.group(1)) < len(names):
+        return text
+    return f"line {found.group(2)}: column '{names[int(found.group(1))]}': {found.group(3)}"

@@ -36,7 +36,7 @@ class EventHash:
             piece = np.ascontiguousarray(rows[start : start + PIECE_ROWS])
             words = piece.view(np.int64).reshape(-1, WORDS).copy()
             words[:, 0] = 0  # seq
-            self._digest.update(words)
+            self._digest.update(words.data)
 
     def hexdigest(self) -> str:
         """64 hexadecimal digits for the rows so far; more may follow."""

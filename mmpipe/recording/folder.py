@@ -70,6 +70,7 @@ def read(folder: Path) -> Recording:
         numbered=True,
         events_sha256=manifest.events_sha256,
         gaps=tuple(manifest.gaps),
+        wall_offset_ns=manifest.clock[-1].wall_ns - manifest.clock[-1].mono_ns if manifest.clock else None,
     )
 
 

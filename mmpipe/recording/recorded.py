@@ -44,6 +44,8 @@ class Recording:
         Digest the source states; empty where it states none.
     gaps : tuple of Gap
         Rows that were lost while recording.
+    wall_offset_ns : int or None
+        What makes wall time of receive times, ns; 0 where they are wall time, None where it is not known.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Recording:
     numbered: bool = False
     events_sha256: str = ""
     gaps: tuple[Gap, ...] = ()
+    wall_offset_ns: int | None = 0
 
 
 def make_monotone(rows: np.ndarray) -> int:

@@ -125,3 +125,27 @@ def test_recorded_markets_load_whole(name: str, rows: int, size_decimals: int, h
     assert (np.diff(events["local_ts_ns"]) >= 0).all()
     flagged = int((events["flags"] & EventFlag.HISTORY > 0).sum())
     assert flagged == history or (history is None and flagged < 100)
+
+
+def test_rows_that_changed_places_are_found(tmp_path: Path) -> None:
+    in_order = columns(ts_local=np.array([11, 11, 21, 21, 31, 35, 41, 42], np.int64))
+    assert load(save(tmp_path / "d.npz", in_order), 0, Venue.MAKER).findings == ()
+    swapped = {name: array.copy() for name, array in in_order.items()}
+    for name in set(swapped) - {"meta"}:
+        swapped[name][[4, 6]] = swapped[name][[6, 4]]
+    got = load(save(tmp_path / "d.npz", swapped), 0, Venue.MAKER)
+    assert [found.text for found in got.findings] == [
+        "row 5: receive time goes back by 0.000 ms (and 1 more such rows)"
+    ]
+    # Received together, only the message numbers show it.
+    together = columns(ts_local=np.full(8, 11, np.int64), msg=np.array([0, 1, 0, 1, 2, 3, 4, 5], np.int32))
+    got = load(save(tmp_path / "d.npz", together), 0, Venue.MAKER)
+    assert [found.text for found in got.findings] == ["row 2: message 0 goes on out of place"]
+
+
+@pytest.mark.parametrize("name", ["px", "ts_local", "side"])
+def test_an_array_of_another_type_is_named(tmp_path: Path, name: str) -> None:
+    changed = columns()
+    changed[name] = changed[name].astype(str)
+    with pytest.raises(DataError, match=f"array '{name}' is of type <U"):
+        load(save(tmp_path / "d.npz", changed), 0, Venue.MAKER)
