@@ -17,7 +17,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon.")
 venue_app = typer.Typer(help="The embedded exchange.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
+data_app = typer.Typer(no_args_is_help=True, help="Recorded market data.")
 app.add_typer(risk_app, name="risk")
+app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 app.add_typer(venue_app, name="venue")
 
@@ -119,7 +121,10 @@ def venue_ctl(
 
 @app.command()
 def replay(
-    data: Annotated[Path, typer.Argument(help="a recorded market: .npz or raw Binance .gz")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="a recorded market: .npz or raw Binance .gz"),
+    ],
     config: ConfigOption = Path("pipeline.toml"),
     json: JsonFlag = False,
 ) -> None:
@@ -155,6 +160,22 @@ def tap(
     from mmpipe.commands.tap import TapOptions, tap_ring
 
     tap_ring(instance, TapOptions(ring, tuple(filter or ()), json, hz, count))
+
+
+@data_app.command("check")
+def data_check(
+    paths: Annotated[
+        list[Path], typer.Argument(help="recordings of any kind; several files of one market in order")
+    ],
+    against: Annotated[
+        Path | None, typer.Option("--against", help="another market: who leads, and by how much")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="write data-check/1 to this file")] = None,
+) -> None:
+    """Check recorded data and describe it; 0 when it is sound, 1 otherwise."""
+    from mmpipe.commands.data import check_data
+
+    raise typer.Exit(check_data(paths, against, json))
 
 
 @config_app.command("show")
