@@ -18,14 +18,23 @@ risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon."
 venue_app = typer.Typer(help="The embedded exchange.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
 data_app = typer.Typer(no_args_is_help=True, help="Recorded market data.")
+import_app = typer.Typer(no_args_is_help=True, help="Other people's recordings as folders of ours.")
 app.add_typer(risk_app, name="risk")
 app.add_typer(data_app, name="data")
+app.add_typer(import_app, name="import")
 app.add_typer(config_app, name="config")
 app.add_typer(venue_app, name="venue")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
 InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
+SourcesArgument = Annotated[
+    list[Path], typer.Argument(help="files of one market in order, or a folder of Hyperliquid CSV files")
+]
+OutOption = Annotated[Path, typer.Option("--out", help="the new folder")]
+LeadOption = Annotated[
+    list[Path] | None, typer.Option("--lead", help="the lead's recording, any format; may be repeated")
+]
 
 
 @app.command()
@@ -123,7 +132,9 @@ def venue_ctl(
 def replay(
     data: Annotated[
         Path,
-        typer.Argument(help="a recorded market: .npz or raw Binance .gz"),
+        typer.Argument(
+            help="a recorded market: .npz or raw Binance .gz"
+        ),
     ],
     config: ConfigOption = Path("pipeline.toml"),
     json: JsonFlag = False,
@@ -176,6 +187,58 @@ def data_check(
     from mmpipe.commands.data import check_data
 
     raise typer.Exit(check_data(paths, against, json))
+
+
+@import_app.command("binance")
+def import_binance(
+    sources: SourcesArgument,
+    out: OutOption,
+    lead: LeadOption = None,
+    config: ConfigOption = Path("pipeline.toml"),
+) -> None:
+    """Import raw frames `<ns> <json>` of one Binance market, or its normalised npz."""
+    from mmpipe.commands.import_data import import_data
+
+    import_data("binance", sources, lead or [], out, config)
+
+
+@import_app.command("hyperliquid")
+def import_hyperliquid(
+    sources: SourcesArgument,
+    out: OutOption,
+    lead: LeadOption = None,
+    config: ConfigOption = Path("pipeline.toml"),
+) -> None:
+    """Import raw frames, CSV sets or normalised npz of Hyperliquid."""
+    from mmpipe.commands.import_data import import_data
+
+    import_data("hyperliquid", sources, lead or [], out, config)
+
+
+@import_app.command("tardis")
+def import_tardis(
+    sources: SourcesArgument,
+    out: OutOption,
+    lead: LeadOption = None,
+    config: ConfigOption = Path("pipeline.toml"),
+) -> None:
+    """Import Tardis' CSV files of one market."""
+    from mmpipe.commands.import_data import import_data
+
+    import_data("tardis", sources, lead or [], out, config)
+
+
+@import_app.command("hftbacktest")
+def import_hftbacktest(
+    sources: SourcesArgument,
+    out: OutOption,
+    lead: LeadOption = None,
+    config: ConfigOption = Path("pipeline.toml"),
+) -> None:
+    """Import an event array of hftbacktest."""
+    from mmpipe.commands.import_data import import_data
+
+    import_data("hftbacktest", sources, lead or [], out, config)
 
 
 @config_app.command("show")
