@@ -133,7 +133,7 @@ def replay(
     data: Annotated[
         Path,
         typer.Argument(
-            help="a recorded market: .npz or raw Binance .gz"
+            help="a folder `mmpipe import` or `mmpipe record` made, or a recorded market of any format"
         ),
     ],
     config: ConfigOption = Path("pipeline.toml"),

@@ -3,10 +3,12 @@
 import json
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from loguru import logger
 
 from mmpipe import config as configuration
@@ -15,9 +17,9 @@ from mmpipe.config import Config
 from mmpipe.enums import Counter, StageId, Venue
 from mmpipe.errors import DataError
 from mmpipe.provenance import provenance
-from mmpipe.recording.npz import load
-from mmpipe.recording.raw_frames import load_frames
+from mmpipe.recording.event_hash import EventHash
 from mmpipe.recording.recorded import Recording
+from mmpipe.recording.sources import load_source, sources_of
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.report import mode_occupancy, replay_report, state_sha256
 from mmpipe.replay.timeline import timeline
@@ -35,21 +37,21 @@ SETTLE_S = 2.0
 
 
 def replay_file(path: Path, config_path: Path, as_json: bool) -> None:
-    """Replay one file and print what happened.
+    """Replay one recording and print what happened.
 
     Parameters
     ----------
     path : Path
-        Normalised or hftbacktest .npz, or raw Binance frames .gz.
+        A folder with a recording, or recorded data of any other format (see `mmpipe.recording.sources`).
     config_path : Path
-        Configuration; its symbols are replaced by the market of the file.
+        Configuration; its symbols are replaced by the markets of the recording.
     as_json : bool
         Print `replay/1` instead of a line.
 
     Raises
     ------
     DataError
-        The file cannot be used; the message names row and cause.
+        The data cannot be used; the message names row and cause.
     """
     logger.remove()
     logger.add(sys.stderr, level="WARNING", format="{level}: {message}")  # a replay has no log file
@@ -64,25 +66,28 @@ def replay_file(path: Path, config_path: Path, as_json: bool) -> None:
             f"({report['rows_per_s']:,.0f} rows/s), {report['orders']} orders, {report['fills']} fills, "
             f"position {report['position']:g}, balance {report['balance']:.2f}, "
             f"fees {report['fee']:.2f}, equity {report['equity']:+.2f}, "
-            f"modes {report['mode_occupancy']}"
+            f"modes {report['mode_occupancy']}, events {report['events_sha256'][:16]}"
         )
 
 
 def read_recording(path: Path) -> Recording:
-    """Any recording as EVENT rows of the maker's market.
+    """Any recording as EVENT rows of the maker's market; a folder of ours with all its markets.
 
     Raises
     ------
     DataError
-        The file is missing, of an unknown kind, or damaged.
+        The path is missing, of an unknown kind, damaged, empty, or holds several recordings.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.suffix == ".npz":
-        return load(path, 0, Venue.MAKER)
-    if path.suffix == ".gz":
-        return load_frames([path], 0, Venue.MAKER)
-    raise DataError(f"{path}: neither .npz nor raw frames .gz")
+    sources = sources_of([path])
+    if len(sources) != 1:
+        labels = ", ".join(source.label() for source in sources)
+        raise DataError(
+            f"{path}: holds several markets ({labels}); `mmpipe import` makes one recording of them"
+        )
+    recording = load_source(sources[0], 0, Venue.MAKER)
+    if not len(recording.events):
+        raise DataError(f"{path}: no events")
+    return recording
 
 
 def replay_recording(recording: Recording, config: Config) -> dict[str, Any]:
@@ -95,24 +100,45 @@ def replay_recording(recording: Recording, config: Config) -> dict[str, Any]:
         line = LocalLine(context, clock, exchange.execution_port, exchange.risk_port)
         compiled = warm(freeze=False)
         engine = ReplayEngine(clock, exchange, line.publish, line.stages)
-        run = engine.run(timeline([recording.events], config.feed), SETTLE_S)
-        board, counters = line.cell("board.0"), line.counters()
+        published = EventHash()
+        run = engine.run(_hashed(_chunks(recording, config), published), SETTLE_S)
+        boards = [line.cell(f"board.{symbol}") for symbol in range(len(recording.instruments))]
+        counters = line.counters()
         facts = {
             **provenance(),
             "compile_s": compiled.wall_s,
+            "events_sha256": published.hexdigest(),
             "state_sha256": state_sha256(line.state()),
-            "mode_occupancy": mode_occupancy(board["mode_ns"][0]),
+            "mode_occupancy": mode_occupancy(sum(board["mode_ns"][0] for board in boards)),
             "crossed_books": int(counters[StageId.FEATURES, Counter.CROSSED_BOOKS]),
-            "equity": usdc(int(board["equity_cash"][0])),
+            "equity": usdc(sum(int(board["equity_cash"][0]) for board in boards)),
             "orders": int(counters[StageId.EXECUTION, Counter.ORDERS]),
             "labels": int(counters[StageId.FEATURES, Counter.LABELS]),
         }
         return replay_report(run, exchange, recording.instruments, facts)
 
 
+def _chunks(recording: Recording, config: Config) -> Iterable[np.ndarray]:
+    if recording.numbered:
+        return [recording.events]  # a line's own stream: TIMER and STATUS are in it
+    symbols = range(len(recording.instruments))
+    streams = [recording.events[recording.events["symbol"] == symbol] for symbol in symbols]
+    return timeline(streams, config.feed)
+
+
+def _hashed(chunks: Iterable[np.ndarray], digest: EventHash) -> Iterator[np.ndarray]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
 def _context(recording: Recording, config: Config, folder: str) -> Context:
     tree = msgspec.to_builtins(config)
     tree["symbol"] = [{"coin": "REPLAY", "lead": "NONE"}]
+    if recording.numbered:
+        tree["symbol"] = [{"coin": market.coin, "lead": market.lead} for market in recording.markets]
+    elif len(recording.markets) > 1:
+        tree["symbol"] = [{"coin": market.coin, "lead": "NONE"} for market in recording.markets]
     tree["instance"] = {"name": "replay", "run_dir": folder}
     return Context(
         config_tree=tree,
