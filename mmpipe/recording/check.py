@@ -17,6 +17,7 @@ from mmpipe.errors import DataError
 from mmpipe.recording.recorded import Finding, Recording
 from mmpipe.recording.sources import Source, load_source
 from mmpipe.recording.statistics import Hole, MarketStatistics, Touches, describe, touches_of
+from mmpipe.records import SYMBOLS_MAX
 
 HOLES_SHOWN = 8
 LINE_KINDS = (EventKind.TIMER, EventKind.STATUS)
@@ -99,7 +100,8 @@ def report_of(label: str, kind: str, recording: Recording) -> tuple[Report, Touc
     findings = list(recording.findings)
     events = recording.events
     data = events[~np.isin(events["kind"], LINE_KINDS)]
-    for venue, symbol in sorted({(int(v), int(s)) for v, s in np.unique(data[["venue", "symbol"]]).tolist()}):
+    streams = np.unique(data["venue"].astype(np.int64) * SYMBOLS_MAX + data["symbol"])
+    for venue, symbol in (divmod(stream, SYMBOLS_MAX) for stream in streams.tolist()):
         rows = data[(data["venue"] == venue) & (data["symbol"] == symbol)]
         tick_px = float(recording.instruments["tick_px"][symbol - int(recording.instruments["symbol"][0])])
         statistics = describe(rows, tick_px, recording.wall_offset_ns)

@@ -4,11 +4,13 @@ from typing import Final
 
 import numpy as np
 
+from mmpipe.enums import EventKind
 from mmpipe.records import INSTRUMENT
 from mmpipe.units import CASH_PER_USDC, PX_DECIMALS, lot_qty, tick_px, ticks_per_unit
 
 MIN_NOTIONAL_USDC: Final = 10  # what Hyperliquid demands of an order
 DECIMALS_TOLERANCE: Final = 1e-9  # of a grid step: prices and sizes were decimal texts
+PRICED: Final = (EventKind.TRADE, EventKind.BOOK_DELTA, EventKind.BBO)  # the px of FUNDING is a rate
 FINEST_PX: Final = 10.0**-PX_DECIMALS
 
 
@@ -68,9 +70,10 @@ def put_on_grid(rows: np.ndarray, symbol: int) -> np.ndarray:
     ValueError
         Prices need more than six decimals.
     """
-    priced = rows["px"] > 0.0
+    priced = (rows["px"] > 0.0) & np.isin(rows["kind"], PRICED)
     instrument = instrument_of(rows["px"][priced], rows["qty"][priced], symbol)
-    rows["px_tick"] = np.rint(rows["px"] * float(instrument["ticks_per_unit"][0])).astype(np.int64)
+    ticks = np.rint(rows["px"] * float(instrument["ticks_per_unit"][0])).astype(np.int64)
+    rows["px_tick"] = np.where(priced, ticks, 0)
     return instrument
 
 

@@ -238,8 +238,9 @@ def absorb_part(folder: Path, number: int, manifest: Manifest, events_hash: Even
     """
     path = part_path(folder, number, "open")
     part = read_open_part(path)
-    manifest.gaps += part.gaps
-    manifest.clock += part.clock
+    # A kill between the manifest and the removal of a file without rows leaves it to be absorbed again.
+    manifest.gaps += [gap for gap in part.gaps if gap not in manifest.gaps]
+    manifest.clock += [pair for pair in part.clock if pair not in manifest.clock]
     if len(part.rows):
         manifest.parts.append(write_part(part_path(folder, number, "parquet"), part.rows))
         events_hash.update(part.rows)

@@ -12,7 +12,7 @@ import pytest
 
 from mmpipe.errors import DataError
 from mmpipe.recording.folder import is_recording, missing_numbers, read
-from mmpipe.recording.manifest import Market
+from mmpipe.recording.manifest import ClockPair, Market
 from mmpipe.recording.parquet_part import file_sha256
 from mmpipe.recording.write_ahead import BLOCK, WriteAhead
 from mmpipe.recording.writer import RecordingWriter
@@ -120,11 +120,17 @@ def test_a_killed_recorder_is_recovered_once_and_it_is_said(folder: Path) -> Non
         file.write(b"mmpBLOCK" + b"\1" * (BLOCK.itemsize + 5))
     shutil.copy(folder / "events-000003.parquet", folder / "events-000003.parquet.tmp")
     WriteAhead(folder / "events-000002.open").close()  # its part is finished already
+    edit(folder, set_key("clock", [{"mono_ns": 1, "wall_ns": 2}]))
+    noted = WriteAhead(folder / "events-000004.open")  # without rows, absorbed but not yet removed
+    noted.append_clock(ClockPair(1, 2))
+    noted.close()
     got = read(folder)
     assert np.array_equal(got.events, ROWS)
     texts = [finding.text for finding in got.findings]
     assert texts[0].startswith("recovered 50 rows of a killed recorder, 45 torn bytes")
-    assert texts[1:] == ["the recorder did not close it"]
+    assert texts[1].startswith("recovered 0 rows")
+    assert texts[2:] == ["the recorder did not close it"]
+    assert json.loads((folder / "manifest.json").read_text())["clock"] == [{"mono_ns": 1, "wall_ns": 2}]
     assert not any(finding.problem for finding in got.findings)
     assert sorted(path.suffix for path in folder.iterdir()) == [".json"] + [".parquet"] * 3
     assert [finding.text for finding in read(folder).findings] == ["the recorder did not close it"]

@@ -23,6 +23,9 @@ def test_rows_are_put_on_their_grid() -> None:
     assert put_on_grid(rows, 2)["ticks_per_unit"][0] == 1_000
     assert rows["px_tick"].tolist() == [100_100, 0, 99_900]
     assert finest_instrument(2)["tick_px"][0] == 1e-6
+    rows["kind"][2], rows["px"][2] = EventKind.FUNDING, 0.000123456789
+    assert put_on_grid(rows, 2)["ticks_per_unit"][0] == 1_000
+    assert rows["px_tick"].tolist() == [100_100, 0, 0]
     rows["px"][0] = 1e-7
     with pytest.raises(ValueError, match="7 decimals"):
         put_on_grid(rows, 2)

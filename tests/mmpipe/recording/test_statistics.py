@@ -98,6 +98,17 @@ def test_what_is_told_twice_and_what_crosses_is_counted() -> None:
     assert (locked.crossed_books, locked.first_crossed_ts_ns) == (1, START + 5_000_000)
 
 
+def test_a_stream_of_gaps_alone_is_described() -> None:
+    got = described(event(EventKind.GAP, 0, 0, 0.0), event(EventKind.GAP, 9_000, 0, 0.0))
+    assert (got.gaps, got.rows, got.spread_ticks, got.lag_ms, got.return_1s_std_bps) == (
+        2,
+        0,
+        None,
+        None,
+        None,
+    )
+
+
 # Rows, s, trades/s, most in 1 s, bbo messages, mid changes, spread, 1 s return (bp), local - exchange (ms).
 # The return of hl_ETH is 0.8946, which is 0.90 only when it is rounded to three decimals first.
 TABLE = {
