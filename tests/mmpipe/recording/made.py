@@ -64,6 +64,31 @@ def binance_lines() -> list[str]:
     ]
 
 
+def hyperliquid_lines() -> list[str]:
+    """Two coins of one connection: an acknowledgement, books, history, trades, funding."""
+
+    def book(coin: str, at_ms: int, bid: str, ask: str) -> str:
+        levels = [[{"n": 1, "px": bid, "sz": "1.5"}], [{"n": 2, "px": ask, "sz": "2.0"}]]
+        data = {"levels": levels, "coin": coin, "time": 1_700_000_000_000 + at_ms}
+        return frame(at_ms + 5, {"data": data, "channel": "l2Book"})
+
+    def trades(coin: str, at_ms: int, number: int) -> str:
+        one = {"side": "B", "coin": coin, "px": "101", "sz": "0.2", "tid": number, "hash": "0x",
+               "time": 1_700_000_000_000 + at_ms}  # fmt: skip
+        return frame(at_ms + 5, {"data": [one], "channel": "trades"})
+
+    context = {"coin": "BTC", "ctx": {"funding": "0.0000123456", "markPx": "100.5"}}
+    return [
+        frame(0, {"channel": "subscriptionResponse", "data": {"method": "subscribe"}}),
+        book("BTC", 0, "100", "101"),
+        book("ETH", 10, "10.01", "10.02"),
+        trades("BTC", 20, 1),
+        trades("BTC", 30, 2),
+        frame(40, {"channel": "activeAssetCtx", "data": context}),
+        book("BTC", 50, "100", "101"),
+    ]
+
+
 BOOKS = "timestamp,sequence,exchange_timestamp,bid_price_0,bid_size_0,ask_price_0,ask_size_0,bid_price_1,bid_size_1,ask_price_1,ask_size_1"  # noqa: E501  # a header is one line
 PRICES = "timestamp,price,size,side,exchange_timestamp"
 TRADES = "timestamp,price,size,side,trade_id,exchange_timestamp"
@@ -132,6 +157,7 @@ def tardis_files(folder: Path, exchange: str = "binance") -> list[Path]:
         row(100, "false,ask,100.5,1.0"),
         row(500, "true,bid,99.0,1"),
         row(500, "true,ask,99.5,1"),
+        row(550, "true,ask,99.6,1"),  # the same snapshot goes on
         row(600, "false,bid,99.0,0"),
     ]
     return [

@@ -12,7 +12,7 @@ from mmpipe.errors import DataError
 from mmpipe.recording.npz import load
 from mmpipe.recording.raw_frames import FrameSource, frame_source, load_frames
 from mmpipe.recording.recorded import Recording
-from tests.mmpipe.recording.made import binance_lines, trade, write_gz
+from tests.mmpipe.recording.made import binance_lines, hyperliquid_lines, trade, write_gz
 
 DATA = Path(os.environ.get("MMPIPE_DATA", "../shared/data"))
 needs_data = pytest.mark.skipif(
@@ -143,6 +143,22 @@ def test_files_of_different_markets_are_not_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="use it as lead"):
         load_frames([path], 0, Venue.MAKER)
     assert len(load_frames([path], 0, Venue.LEAD).events)
+
+
+def test_coins_of_one_connection_are_markets_of_their_own(tmp_path: Path) -> None:
+    path = write_gz(tmp_path / "hl.gz", hyperliquid_lines())
+    got = load_frames([path], 3, Venue.LEAD)
+    assert [(market.symbol, market.coin) for market in got.markets] == [(3, "BTC"), (4, "ETH")]
+    assert got.instruments["ticks_per_unit"].tolist() == [100_000, 100_000]
+    assert got.findings == ()
+    events = got.events
+    assert set(events["venue"]) == {Venue.LEAD}
+    assert sorted(set(events["symbol"])) == [3, 4]
+    assert set(events["px"][(events["symbol"] == 4) & (events["px_tick"] > 0)]) == {10.01, 10.02}
+    funding = events[events["kind"] == EventKind.FUNDING]
+    assert (len(funding), funding["px_tick"][0]) == (1, 0)
+    trades = events[events["kind"] == EventKind.TRADE]
+    assert (trades["flags"] & EventFlag.HISTORY > 0).tolist() == [True, False]
 
 
 @needs_data

@@ -27,7 +27,7 @@ def event(
     row = np.zeros(1, EVENT)
     row["kind"], row["side"], row["px"], row["qty"] = kind, side, px, 1.0
     row["local_ts_ns"] = START + at_ms * 1_000_000
-    row["exch_ts_ns"] = row["local_ts_ns"] - 7_000_000
+    row["exch_ts_ns"] = row["local_ts_ns"] - (90_000_000 if kind == EventKind.BBO else 7_000_000)
     row["px_tick"], row["remote_seq"] = round(px * 100), number
     row["flags"] = EventFlag.LAST if last else 0
     return row

@@ -24,10 +24,10 @@ def test_files_of_a_market_become_one_stream(tmp_path: Path) -> None:
     kinds = [EventKind(kind).name for kind in events["kind"]]
     assert kinds == [
         "BOOK_CLEAR", "BOOK_DELTA", "BOOK_DELTA", "BBO", "BBO", "BOOK_DELTA", "TRADE", "TRADE", "BBO", "BBO",
-        "BOOK_CLEAR", "BOOK_DELTA", "BOOK_DELTA", "BOOK_DELTA", "TRADE",
+        "BOOK_CLEAR", "BOOK_DELTA", "BOOK_DELTA", "BOOK_DELTA", "BOOK_DELTA", "TRADE",
     ]  # fmt: skip
     assert (events["local_ts_ns"] - events["exch_ts_ns"]).tolist() == [50_000] * len(events)
-    assert events["flags"].tolist() == [0, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1]
+    assert events["flags"].tolist() == [0, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1]
     bbo = events[events["kind"] == EventKind.BBO]
     assert bbo["px"].tolist() == [100.0, 100.5] * 2
     assert bbo["side"].tolist() == [1, -1] * 2
