@@ -1,16 +1,15 @@
 """Which reader a path needs, and which paths belong together.
 
-folder with manifest.json                          a recording of ours
-folder with orderbooks_X, prices_X, trades_X       Hyperliquid CSV, one market per coin
-one of those three files                           … of that coin
-*.npz                                              normalised, or hftbacktest's
-first line `<ns> <frame>`                          raw frames; consecutive files of one market are one stream
-first line `exchange,symbol,timestamp,…`           Tardis; likewise
+A folder with manifest.json is a recording of ours; one with orderbooks_X, prices_X and trades_X is
+Hyperliquid CSV, a market per coin, and so is one of those files. An npz is normalised or hftbacktest's.
+Otherwise the first line tells: `<ns> <frame>` are raw frames, and a file that begins after the one before it,
+of the same market, goes on with its stream; `exchange,symbol,timestamp,…` is Tardis, whose consecutive files
+of one market are one stream.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,11 +39,15 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Paths that are one stream, of which format, and its venue and market as far as a look shows them."""
+    """Paths that are one stream, of which format, and its venue and market as far as a look shows them.
+
+    `start_ns` is the receive time the newest of several files of frames begins with, otherwise 0.
+    """
 
     format: Format
     paths: tuple[Path, ...]
     market: str
+    start_ns: int = 0
 
     def label(self) -> str:
         """How reports name it."""
@@ -64,9 +67,8 @@ def sources_of(paths: Iterable[Path]) -> list[Source]:
     for path in paths:
         for source in _looked_at(path):
             before = found[-1] if found else None
-            joins = source.format in (Format.FRAMES, Format.TARDIS)
-            if joins and before and (before.format, before.market) == (source.format, source.market):
-                found[-1] = Source(source.format, (*before.paths, *source.paths), source.market)
+            if before and _goes_on(before, source):
+                found[-1] = replace(source, paths=(*before.paths, *source.paths))
             else:
                 found.append(source)
     return found
@@ -119,10 +121,18 @@ def _looked_at(path: Path) -> Sequence[Source]:
     first = next((line for _, line in lines_of(path)), b"")
     if first.startswith(b"exchange,symbol,"):
         return [Source(Format.TARDIS, (path,), " ".join(market_of(path)))]
-    if first.partition(b" ")[0].isdigit():
+    stamp = first.partition(b" ")[0]
+    if stamp.isdigit():
         kind = frame_source(path)
-        return [Source(Format.FRAMES, (path,), " ".join((kind.venue, *kind.names)))]
+        return [Source(Format.FRAMES, (path,), " ".join((kind.venue, *kind.names)), int(stamp[:19]))]
     raise DataError(f"{path}: of no kind known here: it begins with {first[:40]!r}")
+
+
+def _goes_on(before: Source, source: Source) -> bool:
+    if (before.format, before.market) != (source.format, source.market):
+        return False
+    later = source.format is Format.FRAMES and source.start_ns > before.start_ns
+    return later or source.format is Format.TARDIS
 
 
 def _npz_source(path: Path) -> Source:

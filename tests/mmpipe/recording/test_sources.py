@@ -50,6 +50,14 @@ def test_paths_find_their_readers(tmp_path: Path) -> None:
     assert load_source(found[0], 0, Venue.MAKER).numbered
 
 
+def test_frames_that_do_not_begin_later_are_another_recording(tmp_path: Path) -> None:
+    paths = [write_gz(tmp_path / name, binance_lines()) for name in ("a.gz", "b.gz")]
+    assert [source.paths for source in sources_of(paths)] == [(paths[0],), (paths[1],)]
+    later = write_gz(tmp_path / "c.gz", binance_lines()[6:])
+    assert [source.paths for source in sources_of([paths[0], later])] == [(paths[0], later)]
+    assert len(sources_of([later, paths[0]])) == 2
+
+
 def test_what_is_nothing_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neither a recording"):
         sources_of([tmp_path])
