@@ -16,16 +16,18 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import Venue
+from mmpipe.records import EVENT
 from mmpipe.venue.binance_depth import DepthSync, Ids
 from mmpipe.venue.binance_frames import NO_ID, NUMBERINGS, Wire, example_arguments, read_frame
 from mmpipe.venue.frame_decoder import (
-    NOTHING_HEARD,
-    REFUSED_MALFORMED,
+    FIRST_ID_WORD,
+    LAST_ID_WORD,
     TAPE,
     FrameDecoder,
     names_table,
     tick_decimals,
 )
+from mmpipe.venue.json_tape import padded
 from ringbuf.jit import entry
 
 LEAD_DECIMALS: Final = 8
@@ -57,6 +59,8 @@ class BinanceDecoder(FrameDecoder):
             self._decimals[:] = LEAD_DECIMALS
         self._last_ids = np.zeros((len(names), NUMBERINGS), np.int64)
         self._depths = [DepthSync(self.counters) for _ in names]
+        unwritten = np.zeros(0, EVENT)
+        self._wire = Wire(TAPE, self._names, self._decimals, self._last_ids, self.message, unwritten)
         self._kernel = entry(read_frame, *example_arguments())
         self.restart()
 
@@ -80,28 +84,23 @@ class BinanceDecoder(FrameDecoder):
 
     def decode_snapshot(self, symbol: int, body: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         """Rows of the REST snapshot of `symbol` and of the diffs that waited for it; as `decode`."""
-        self.message["stream"], self.message["first_id"] = NOTHING_HEARD, 0
-        wire = self._wire(body, slice(symbol, symbol + 1), out)
-        count = (
-            self._kernel(wire, int(self._venue), self.counters, local_ts_ns) if body else REFUSED_MALFORMED
-        )
-        if count > 0 and self.message["first_id"][0] == NO_ID:
+        self._said[FIRST_ID_WORD] = 0
+        one = slice(symbol, symbol + 1)
+        tables = self._names[one], self._decimals[one], self._last_ids[one]
+        wire = Wire(TAPE, *tables, self.message, out)
+        count = self._kernel(padded(body), wire, self._venue, self.counters, local_ts_ns)
+        if count > 0 and self._said.item(FIRST_ID_WORD) == NO_ID:
             out["symbol"][:count] = symbol
-            count = self._depths[symbol].on_snapshot(int(self.message["last_id"][0]), out, count)
+            count = self._depths[symbol].on_snapshot(self._said.item(LAST_ID_WORD), out, count)
         return self._counted(count)
 
     def _read(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
-        self.message["last_id"] = NO_ID
-        wire = self._wire(frame, slice(None), out)
-        count = self._kernel(wire, int(self._venue), self.counters, local_ts_ns)
-        _, symbol, first_id, last_id, previous_id = self.message[0].tolist()
-        if count < 0 or last_id == NO_ID:
+        if out is not self._wire.rows:
+            self._wire = self._wire._replace(rows=out)
+        count = self._kernel(padded(frame), self._wire, self._venue, self.counters, local_ts_ns)
+        if count < 0 or self._said.item(LAST_ID_WORD) == NO_ID:
             return count
+        _, symbol, first_id, last_id, previous_id = self._said.tolist()
         if first_id == NO_ID:
             return self._depths[symbol].on_snapshot(last_id, out, count)
         return self._depths[symbol].on_diff(Ids(first_id, last_id, previous_id), out, count)
-
-    def _wire(self, frame: bytes, symbols: slice, out: np.ndarray) -> Wire:
-        text = np.frombuffer(frame, np.uint8)
-        names, decimals, last_ids = self._names[symbols], self._decimals[symbols], self._last_ids[symbols]
-        return Wire(text, TAPE, names, decimals, last_ids, self.message, out)

@@ -12,7 +12,7 @@ import numpy as np
 from mmpipe.enums import Counter, EventKind, Side, StreamKind
 from mmpipe.records import EVENT
 from mmpipe.venue.decimal_scan import BAD, as_float, as_ticks, decimal, nearest_tick
-from mmpipe.venue.frame_decoder import MESSAGE, NAMES, TAPE, close, put, symbol_of
+from mmpipe.venue.frame_decoder import MESSAGE, NAMES, NOTHING_HEARD, TAPE, close, put, symbol_of
 from mmpipe.venue.json_tape import (
     ARRAY,
     OBJECT,
@@ -22,9 +22,11 @@ from mmpipe.venue.json_tape import (
     integer,
     member,
     name_of,
+    padded,
     read_tape,
     text_of,
 )
+from ringbuf.atomics import address_of
 from ringbuf.jit import example, kernel
 
 NS_PER_MS: Final = 1_000_000
@@ -81,12 +83,12 @@ _SELL: Final = int(Side.SELL)
 
 
 class Wire(NamedTuple):
-    """One frame with all that is needed to judge it.
+    """All that is needed to judge a frame, but the frame.
 
     Attributes
     ----------
-    text, tape : ndarray
-        The frame, uint8, and its tokens.
+    tape : ndarray of TOKEN
+        Room for the frame's tokens.
     names, decimals : ndarray, shape (symbols,)
         NAMES as the venue writes them; decimals of a tick.
     last_ids : ndarray of int64, shape (symbols, NUMBERINGS)
@@ -97,7 +99,6 @@ class Wire(NamedTuple):
         Written from index 0.
     """
 
-    text: np.ndarray
     tape: np.ndarray
     names: np.ndarray
     decimals: np.ndarray
@@ -107,13 +108,15 @@ class Wire(NamedTuple):
 
 
 @kernel
-def read_frame(wire: Wire, venue: int, counters: np.ndarray, local_ts_ns: int) -> int:
+def read_frame(frame: np.ndarray, wire: Wire, venue: int, counters: np.ndarray, local_ts_ns: int) -> int:
     """EVENT rows of one frame.
 
     Parameters
     ----------
+    frame : ndarray of uint8
+        The message, `padded`.
     wire : Wire
-        The frame and where its rows go.
+        What is known, and where the rows go.
     venue : int
         Venue of the rows.
     counters : ndarray of int64
@@ -126,34 +129,35 @@ def read_frame(wire: Wire, venue: int, counters: np.ndarray, local_ts_ns: int) -
     int
         Number of rows, or minus the Counter of the refusal. Rows of depth are not yet chained.
     """
-    text, tape = wire.text, wire.tape
-    count = read_tape(text, tape)
-    if count < 0:
+    text, tape = address_of(frame), wire.tape
+    wire.message[0]["stream"], wire.message[0]["last_id"] = NOTHING_HEARD, NO_ID
+    count = read_tape(frame, tape)
+    if count < 0 or tape[0]["kind"] != OBJECT:  # token 0 is what is missing: neither string nor number
         return _OVERSIZED if count == TOO_LONG else _MALFORMED
     if member(tape, 0, _ERROR) > 0:
         return _REJECT
     body = member(tape, 0, _DATA) if member(tape, 0, _STREAM) > 0 else 0
     if (member(tape, 0, _STREAM) > 0 and body == 0) or tape[body]["kind"] != OBJECT:
         return _MALFORMED
-    event = text_of(text, tape, member(tape, body, _EVENT))
+    event = text_of(text, tape[member(tape, body, _EVENT)])
     if event == _BEST or (event < 0 and member(tape, body, _BID_QTY) > 0):
-        return _read_best(wire, body, venue, local_ts_ns)
+        return _read_best(text, wire, body, venue, local_ts_ns)
     if event == _DIFF:
-        return _read_diff(wire, body, venue, local_ts_ns)
+        return _read_diff(text, wire, body, venue, local_ts_ns)
     if event == _AGGREGATE:
-        return _read_trade(wire, body, AGGREGATE, venue, counters, local_ts_ns)
+        return _read_trade(text, wire, body, AGGREGATE, venue, counters, local_ts_ns)
     if event == _PRINT:
-        return _read_trade(wire, body, PRINT, venue, counters, local_ts_ns)
+        return _read_trade(text, wire, body, PRINT, venue, counters, local_ts_ns)
     if member(tape, body, _LAST_UPDATE_ID) > 0:
-        return _read_snapshot(wire, body, venue, local_ts_ns)
+        return _read_snapshot(text, wire, body, venue, local_ts_ns)
     return 0 if body == 0 and member(tape, 0, _ID) > 0 else _MALFORMED
 
 
 @kernel
-def _begin(wire: Wire, body: int, stream: int, id_name: int) -> int:
+def _begin(text: int, wire: Wire, body: int, stream: int, id_name: int) -> int:
     # Id of a message about one of our symbols; MALFORMED without.
-    symbol = symbol_of(wire.text, wire.tape, member(wire.tape, body, _SYMBOL), wire.names)
-    number = integer(wire.text, wire.tape, member(wire.tape, body, id_name))
+    symbol = symbol_of(text, wire.tape[member(wire.tape, body, _SYMBOL)], wire.names)
+    number = integer(text, wire.tape[member(wire.tape, body, id_name)])
     if symbol < 0 or number < 0:
         return _MALFORMED
     wire.message[0]["stream"], wire.message[0]["symbol"] = stream, symbol
@@ -170,44 +174,44 @@ def _order(wire: Wire, numbering: int, number: int) -> int:
 
 
 @kernel
-def _time_ms(wire: Wire, body: int, name: int) -> int:
+def _time_ms(text: int, wire: Wire, body: int, name: int) -> int:
     # A wall time; 0 where the venue sends none, MALFORMED where it is none.
     token = member(wire.tape, body, name)
     if token == 0:
         return 0
-    time_ms = integer(wire.text, wire.tape, token)
+    time_ms = integer(text, wire.tape[token])
     return time_ms if time_ms < TIME_MS_MAX else _MALFORMED
 
 
 @kernel
-def _quote(wire: Wire, px: int, qty: int, at: int, side: int) -> int:
+def _quote(text: int, wire: Wire, px: int, qty: int, at: int, side: int) -> int:
     # One side's price and quantity, to the nearest tick, into a row; 0 or the refusal.
     tape = wire.tape
     if px == 0 or qty == 0 or tape[px]["kind"] != STRING or tape[qty]["kind"] != STRING:
         return _MALFORMED
-    digits, places = decimal(wire.text, tape, px)
-    qty_digits, qty_places = decimal(wire.text, tape, qty)
+    digits, places = decimal(text, tape[px])
+    qty_digits, qty_places = decimal(text, tape[qty])
     tick = nearest_tick(digits, places, wire.decimals[wire.message[0]["symbol"]])
     if not (digits > 0 and qty_digits > 0 and tick != BAD):
         return _BAD_NUMBER
-    put(wire.rows, at, _KIND_BBO, side, tick, as_float(digits, places), as_float(qty_digits, qty_places), 0)
+    put(wire.rows[at], _KIND_BBO, side, tick, as_float(digits, places), as_float(qty_digits, qty_places), 0)
     return 0
 
 
 @kernel
-def _read_best(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
+def _read_best(text: int, wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
     tape, rows = wire.tape, wire.rows
-    number = _begin(wire, body, _STREAM_BBO, _LAST_ID)
-    time_ms = _time_ms(wire, body, _TRADE_MS)
+    number = _begin(text, wire, body, _STREAM_BBO, _LAST_ID)
+    time_ms = _time_ms(text, wire, body, _TRADE_MS)
     if number < 0 or time_ms < 0:
         return _MALFORMED
     if len(rows) < 2:
         return _OVERSIZED
     refusal = _order(wire, BEST, number)
     if refusal == 0:
-        refusal = _quote(wire, member(tape, body, _B), member(tape, body, _BID_QTY), 0, _BUY)
+        refusal = _quote(text, wire, member(tape, body, _B), member(tape, body, _BID_QTY), 0, _BUY)
     if refusal == 0:
-        refusal = _quote(wire, member(tape, body, _A), member(tape, body, _ASK_QTY), 1, _SELL)
+        refusal = _quote(text, wire, member(tape, body, _A), member(tape, body, _ASK_QTY), 1, _SELL)
     if refusal < 0:
         return refusal
     if not rows[0]["px"] < rows[1]["px"]:
@@ -220,11 +224,11 @@ def _read_best(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
 
 @kernel
 def _read_trade(
-    wire: Wire, body: int, numbering: int, venue: int, counters: np.ndarray, local_ts_ns: int
+    text: int, wire: Wire, body: int, numbering: int, venue: int, counters: np.ndarray, local_ts_ns: int
 ) -> int:
     tape, rows = wire.tape, wire.rows
-    number = _begin(wire, body, _STREAM_TRADES, _A if numbering == AGGREGATE else _TRADE_ID)
-    time_ms = _time_ms(wire, body, _TRADE_MS)
+    number = _begin(text, wire, body, _STREAM_TRADES, _A if numbering == AGGREGATE else _TRADE_ID)
+    time_ms = _time_ms(text, wire, body, _TRADE_MS)
     maker = member(tape, body, _BUYER_IS_MAKER)
     if number < 0 or not time_ms > 0 or maker == 0 or not TRUE <= tape[maker]["kind"] <= TRUE + 1:
         return _MALFORMED
@@ -233,7 +237,7 @@ def _read_trade(
     refusal = _order(wire, numbering, number)
     side = _SELL if tape[maker]["kind"] == TRUE else _BUY
     if refusal == 0:
-        refusal = _quote(wire, member(tape, body, _PRICE), member(tape, body, _QTY), 0, side)
+        refusal = _quote(text, wire, member(tape, body, _PRICE), member(tape, body, _QTY), 0, side)
     if refusal < 0:
         return refusal
     symbol = wire.message[0]["symbol"]
@@ -246,21 +250,20 @@ def _read_trade(
 
 
 @kernel
-def _read_diff(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
+def _read_diff(text: int, wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
     tape = wire.tape
-    last_id = _begin(wire, body, _STREAM_DEPTH, _LAST_ID)
-    first_id = integer(wire.text, tape, member(tape, body, _FIRST_ID))
+    last_id = _begin(text, wire, body, _STREAM_DEPTH, _LAST_ID)
+    first_id = integer(text, tape[member(tape, body, _FIRST_ID)])
     previous = member(tape, body, _PREVIOUS_ID)
-    previous_id = integer(wire.text, tape, previous) if previous > 0 else NO_ID
-    time_ms = _time_ms(wire, body, _TRADE_MS)
+    previous_id = integer(text, tape[previous]) if previous > 0 else NO_ID
+    time_ms = _time_ms(text, wire, body, _TRADE_MS)
     if time_ms == 0:
-        time_ms = _time_ms(wire, body, _EVENT_MS)
+        time_ms = _time_ms(text, wire, body, _EVENT_MS)
     if last_id < 0 or first_id < 0 or not time_ms > 0 or (previous > 0 and previous_id < 0):
         return _MALFORMED
-    bids_end = _read_levels(wire, member(tape, body, _B), 0, _BUY, last_id)
-    count = (
-        _read_levels(wire, member(tape, body, _A), bids_end, _SELL, last_id) if bids_end >= 0 else bids_end
-    )
+    count = _read_levels(text, wire, member(tape, body, _B), 0, _BUY, last_id)
+    if count >= 0:
+        count = _read_levels(text, wire, member(tape, body, _A), count, _SELL, last_id)
     if count < 0:
         return count
     row = wire.message[0]
@@ -269,23 +272,22 @@ def _read_diff(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
 
 
 @kernel
-def _read_snapshot(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
+def _read_snapshot(text: int, wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
     tape, name = wire.tape, member(wire.tape, body, _SYMBOL_NAME)
-    symbol = symbol_of(wire.text, tape, name, wire.names) if name > 0 else 0
-    last_id = integer(wire.text, tape, member(tape, body, _LAST_UPDATE_ID))
-    time_ms = _time_ms(wire, body, _TRADE_MS)
+    symbol = symbol_of(text, tape[name], wire.names) if name > 0 else 0
+    last_id = integer(text, tape[member(tape, body, _LAST_UPDATE_ID)])
+    time_ms = _time_ms(text, wire, body, _TRADE_MS)
     if last_id < 0 or time_ms < 0 or symbol < 0 or (name == 0 and len(wire.names) != 1):
         return _MALFORMED
     if len(wire.rows) < 1:
         return _OVERSIZED
     row = wire.message[0]
     row["stream"], row["symbol"] = _STREAM_DEPTH, symbol
-    put(wire.rows, 0, _KIND_CLEAR, 0, 0, 0.0, 0.0, 0)
+    put(wire.rows[0], _KIND_CLEAR, 0, 0, 0.0, 0.0, 0)
     wire.rows[0]["remote_seq"] = last_id
-    bids_end = _read_levels(wire, member(tape, body, _BIDS), 1, _BUY, last_id)
-    count = (
-        _read_levels(wire, member(tape, body, _ASKS), bids_end, _SELL, last_id) if bids_end > 0 else bids_end
-    )
+    count = _read_levels(text, wire, member(tape, body, _BIDS), 1, _BUY, last_id)
+    if count >= 0:
+        count = _read_levels(text, wire, member(tape, body, _ASKS), count, _SELL, last_id)
     if count < 0:
         return count
     row["first_id"], row["last_id"], row["previous_id"] = NO_ID, last_id, NO_ID
@@ -293,9 +295,9 @@ def _read_snapshot(wire: Wire, body: int, venue: int, local_ts_ns: int) -> int:
 
 
 @kernel
-def _read_levels(wire: Wire, side_token: int, count: int, side: int, last_id: int) -> int:
+def _read_levels(text: int, wire: Wire, side_token: int, count: int, side: int, last_id: int) -> int:
     # Rows of [["price","quantity"], …] from `count` on; returns their end, or the refusal.
-    text, tape, rows = wire.text, wire.tape, wire.rows
+    tape, rows = wire.tape, wire.rows
     if side_token == 0 or tape[side_token]["kind"] != ARRAY:
         return _MALFORMED
     decimals = wire.decimals[wire.message[0]["symbol"]]
@@ -307,22 +309,14 @@ def _read_levels(wire: Wire, side_token: int, count: int, side: int, last_id: in
             return _MALFORMED
         if count == len(rows):
             return _OVERSIZED
-        digits, places = decimal(text, tape, px)
-        qty_digits, qty_places = decimal(text, tape, qty)
+        digits, places = decimal(text, tape[px])
+        qty_digits, qty_places = decimal(text, tape[qty])
         tick = as_ticks(digits, places, decimals)
         if not (tick > 0 and qty_digits >= 0):
             return _BAD_NUMBER
-        put(
-            rows,
-            count,
-            _KIND_DELTA,
-            side,
-            tick,
-            as_float(digits, places),
-            as_float(qty_digits, qty_places),
-            0,
-        )
-        rows[count]["remote_seq"] = last_id
+        row, px_ = rows[count], as_float(digits, places)
+        put(row, _KIND_DELTA, side, tick, px_, as_float(qty_digits, qty_places), 0)
+        row["remote_seq"] = last_id
         count, token = count + 1, tape[token]["next"]
     return count
 
@@ -331,7 +325,7 @@ def _read_levels(wire: Wire, side_token: int, count: int, side: int, last_id: in
 def example_arguments() -> tuple[object, ...]:
     """What the kernel is compiled for."""
     wire = Wire(
-        np.frombuffer(b"{}", np.uint8), TAPE, np.zeros(1, NAMES), np.zeros(1, np.int64),
+        TAPE, np.zeros(1, NAMES), np.zeros(1, np.int64),
         np.zeros((1, NUMBERINGS), np.int64), np.zeros(1, MESSAGE), np.zeros(1, EVENT),
     )  # fmt: skip
-    return wire, 0, np.zeros(len(Counter), np.int64), 0
+    return padded(b"{}"), wire, 0, np.zeros(len(Counter), np.int64), 0

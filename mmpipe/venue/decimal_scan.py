@@ -10,6 +10,18 @@ from typing import Final
 import numpy as np
 
 from mmpipe.venue.json_tape import STRING
+from ringbuf.byte_words import (
+    WORD_BYTES,
+    are_digits,
+    byte_at,
+    first_marked,
+    marks_of,
+    number_of,
+    right_aligned_digits,
+    shift_left,
+    trailing_zero_digits,
+    word_at,
+)
 from ringbuf.jit import kernel
 
 BAD: Final = -1
@@ -27,28 +39,28 @@ _ZERO: Final = 48
 
 
 @kernel
-def decimal(text: np.ndarray, tape: np.ndarray, token: int) -> tuple[int, int]:
-    """Read the string at `token` as a decimal number.
+def decimal(text: int, token: np.void) -> tuple[int, int]:
+    """Read a string token of the text at an address as a decimal number.
 
     Returns
     -------
     digits : int
-        The number times 10^places, >= 0; BAD when it is none, or `token` is 0 or no string.
+        The number times 10^places, >= 0; BAD when it is none, or the token no string.
     places : int
         Digits after the point, trailing zeros not counted.
     """
-    if token == 0 or tape[token]["kind"] != STRING:
+    if token["kind"] != STRING:
         return BAD, 0
-    return _decimal(text, tape[token]["start"], tape[token]["stop"])
+    return _decimal(text, int(token["start"]), int(token["stop"]))
 
 
 @kernel
-def signed_decimal(text: np.ndarray, tape: np.ndarray, token: int) -> tuple[int, int, int]:
+def signed_decimal(text: int, token: np.void) -> tuple[int, int, int]:
     """As `decimal` with a sign behind: -1 where the string begins with a minus, else +1."""
-    if token == 0 or tape[token]["kind"] != STRING:
+    if token["kind"] != STRING:
         return BAD, 0, 1
-    start, stop = tape[token]["start"], tape[token]["stop"]
-    negative = start < stop and text[start] == _MINUS
+    start, stop = int(token["start"]), int(token["stop"])
+    negative = start < stop and byte_at(text, start) == _MINUS
     digits, places = _decimal(text, start + 1 if negative else start, stop)
     return digits, places, -1 if negative else 1
 
@@ -79,11 +91,31 @@ def nearest_tick(digits: int, places: int, decimals: int) -> int:
 
 
 @kernel
-def _decimal(text: np.ndarray, start: int, stop: int) -> tuple[int, int]:
+def _decimal(text: int, start: int, stop: int) -> tuple[int, int]:
+    # Up to eight digits before the point and eight behind it, as nearly all are; others by `_long_decimal`.
+    size, head = stop - start, word_at(text, start)
+    whole = min(first_marked(marks_of(head, _POINT)), size)
+    count = size - whole - 1
+    if not 0 < whole <= size or whole == WORD_BYTES < size or count > WORD_BYTES or count == 0:
+        return _long_decimal(text, start, stop)
+    digits = right_aligned_digits(head, whole)
+    if count < 0:
+        return (number_of(digits), 0) if are_digits(digits) else (BAD, 0)
+    fraction = right_aligned_digits(word_at(text, start + whole + 1), count)
+    if not (are_digits(digits) and are_digits(fraction)):
+        return BAD, 0
+    zeros = trailing_zero_digits(fraction)
+    places = max(count - zeros, 0)
+    kept = shift_left(fraction, 8 * min(zeros, WORD_BYTES - 1))
+    return number_of(digits) * POWERS[places] + number_of(kept), places
+
+
+@kernel
+def _long_decimal(text: int, start: int, stop: int) -> tuple[int, int]:
     if stop - start > WHOLE_DIGITS_MAX + PLACES_MAX + 1:
         return BAD, 0
     end = stop
-    while end - start > DIGITS_MAX + 1 and text[end - 1] == _ZERO:
+    while end - start > DIGITS_MAX + 1 and byte_at(text, end - 1) == _ZERO:
         end -= 1  # zeros behind the point say nothing
     digits, point = _digits(text, start, end)
     whole = (stop if point == BAD else point) - start
@@ -101,13 +133,13 @@ def _decimal(text: np.ndarray, start: int, stop: int) -> tuple[int, int]:
 
 
 @kernel
-def _digits(text: np.ndarray, start: int, end: int) -> tuple[int, int]:
+def _digits(text: int, start: int, end: int) -> tuple[int, int]:
     # The digits as one whole number, and where the point stands among them; BAD for each that is none.
     digits, point = 0, BAD
     if end - start > DIGITS_MAX + 1:
         return BAD, 0
     for at in range(start, end):
-        digit = int(text[at]) - _ZERO
+        digit = byte_at(text, at) - _ZERO
         if 0 <= digit <= 9:
             digits = digits * 10 + digit
         elif digit == _POINT - _ZERO and point == BAD:

@@ -12,6 +12,7 @@ import numpy as np
 from mmpipe.enums import Counter, EventFlag, StreamKind, Venue
 from mmpipe.records import INSTRUMENT
 from mmpipe.venue.json_tape import new_tape
+from ringbuf.byte_words import byte_at
 from ringbuf.jit import kernel
 
 NAME_SIZE_MAX: Final = 24
@@ -32,6 +33,9 @@ MESSAGE = np.dtype(  # what a kernel says of a message beside its rows
     align=True,
 )
 
+STREAM_WORD, SYMBOL_WORD, FIRST_ID_WORD, LAST_ID_WORD, PREVIOUS_ID_WORD = range(len(MESSAGE.names or ()))
+STREAM_KINDS: Final = tuple(StreamKind)
+
 
 class FrameDecoder:
     """A `Decoder`; a subclass hands its frame to its kernel in `_read`.
@@ -47,12 +51,13 @@ class FrameDecoder:
     def __init__(self, venue: Venue) -> None:
         self.counters = np.zeros(len(Counter), np.int64)
         self.message = np.zeros(1, MESSAGE)
-        self._venue = venue
+        self._said = self.message.view(np.int64)
+        self._said[STREAM_WORD] = NOTHING_HEARD
+        self._venue = int(venue)
 
     def decode(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         """Write the EVENT rows of one frame to `out`; returns how many. See `Decoder`."""
-        self.message["stream"] = NOTHING_HEARD
-        return self._counted(self._read(frame, local_ts_ns, out) if frame else REFUSED_MALFORMED)
+        return self._counted(self._read(frame, local_ts_ns, out))
 
     def restart(self) -> None:
         """A new connection begins."""
@@ -61,19 +66,19 @@ class FrameDecoder:
     @property
     def heard(self) -> tuple[StreamKind, int] | None:
         """Stream and symbol of the newest frame; None when it belonged to none, or was refused."""
-        stream = int(self.message["stream"][0])
-        return None if stream < 0 else (StreamKind(stream), int(self.message["symbol"][0]))
+        stream = self._said.item(STREAM_WORD)
+        return None if stream < 0 else (STREAM_KINDS[stream], self._said.item(SYMBOL_WORD))
 
     def _counted(self, result: int) -> int:
         # Rows stay; a refusal becomes a count.
         if result >= 0:
             return result
-        self.message["stream"] = NOTHING_HEARD
+        self._said[STREAM_WORD] = NOTHING_HEARD
         self.counters[-result] += 1
         return 0
 
     def _read(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
-        # Rows of a frame that is not empty, or minus the Counter of its refusal.
+        # Rows of a frame, or minus the Counter of its refusal; says what it heard in `message`.
         raise NotImplementedError
 
 
@@ -96,16 +101,14 @@ def tick_decimals(instruments: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def symbol_of(text: np.ndarray, tape: np.ndarray, token: int, names: np.ndarray) -> int:
-    """Index of the symbol whose name stands at a token; -1 when it is none of ours."""
-    if token == 0:
-        return -1
-    start, size = tape[token]["start"], tape[token]["stop"] - tape[token]["start"]
+def symbol_of(text: int, token: np.void, names: np.ndarray) -> int:
+    """Index of the symbol whose name a token is; -1 when it is none of ours."""
+    start, size = int(token["start"]), int(token["stop"] - token["start"])
     for symbol in range(len(names)):
         if names[symbol]["size"] == size:
             same = True
             for index in range(size):
-                if text[start + index] != names[symbol]["name"][index]:
+                if byte_at(text, start + index) != names[symbol]["name"][index]:
                     same = False
                     break
             if same:
@@ -114,11 +117,8 @@ def symbol_of(text: np.ndarray, tape: np.ndarray, token: int, names: np.ndarray)
 
 
 @kernel
-def put(
-    rows: np.ndarray, at: int, kind: int, side: int, tick: int, px: float, qty: float, level: int
-) -> None:
+def put(row: np.void, kind: int, side: int, tick: int, px: float, qty: float, level: int) -> None:
     """Write what differs between the rows of one message; `close` adds what they share."""
-    row = rows[at]
     row["kind"], row["side"], row["level"] = kind, side, level
     row["px"], row["qty"], row["px_tick"] = px, qty, tick
     row["remote_seq"] = 0

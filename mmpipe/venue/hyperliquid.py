@@ -17,9 +17,11 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import StreamKind, Venue
+from mmpipe.records import EVENT
 from mmpipe.risk.seen_trades import SEEN
 from mmpipe.venue.frame_decoder import REFUSED_MALFORMED, TAPE, FrameDecoder, names_table, tick_decimals
 from mmpipe.venue.hyperliquid_frames import STREAM, STREAMS, Wire, example_arguments, read_frame
+from mmpipe.venue.json_tape import padded
 from ringbuf.jit import entry
 
 GREETING: Final = b"Websocket connection established."
@@ -42,6 +44,9 @@ class HyperliquidDecoder(FrameDecoder):
         self._decimals = tick_decimals(instruments)
         self._streams = np.zeros((len(coins), STREAMS), STREAM)
         self._seen = np.zeros(1, SEEN)
+        self._seen[:] = 0  # its pages are there before the first trade, not while it waits
+        unwritten = np.zeros(0, EVENT)
+        self._wire = Wire(TAPE, self._names, self._decimals, self._streams, self.message, unwritten)
         self._kernel = entry(read_frame, *example_arguments())
 
     def restart(self) -> None:
@@ -53,9 +58,9 @@ class HyperliquidDecoder(FrameDecoder):
         self._streams[symbol, int(stream)] = 0
 
     def _read(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
-        text = np.frombuffer(frame, np.uint8)
-        wire = Wire(text, TAPE, self._names, self._decimals, self._streams, self.message, out)
-        result = self._kernel(wire, self._seen, self.counters, local_ts_ns)
+        if out is not self._wire.rows:
+            self._wire = self._wire._replace(rows=out)
+        result = self._kernel(padded(frame), self._wire, self._seen, self.counters, local_ts_ns)
         if result == REFUSED_MALFORMED and frame == GREETING:
             return 0
         return result

@@ -12,26 +12,22 @@ from mmpipe.enums import Counter, EventFlag, EventKind, Side, StreamKind, Venue
 from mmpipe.records import EVENT
 from mmpipe.risk.seen_trades import SEEN, first_sight
 from mmpipe.venue.decimal_scan import as_float, as_ticks, decimal, signed_decimal
-from mmpipe.venue.frame_decoder import (
-    MESSAGE,
-    NAMES,
-    TAPE,
-    close,
-    put,
-    symbol_of,
-)
+from mmpipe.venue.frame_decoder import MESSAGE, NAMES, NOTHING_HEARD, TAPE, close, put, symbol_of
 from mmpipe.venue.json_tape import (
     ARRAY,
     NULL,
+    OBJECT,
     STRING,
     TOO_LONG,
     TRUE,
     integer,
     member,
     name_of,
+    padded,
     read_tape,
     text_of,
 )
+from ringbuf.atomics import address_of
 from ringbuf.jit import example, kernel
 
 NS_PER_MS: Final = 1_000_000
@@ -106,12 +102,12 @@ assert len(StreamKind) == STREAMS
 
 
 class Wire(NamedTuple):
-    """One frame with all that is needed to judge it.
+    """All that is needed to judge a frame, but the frame.
 
     Attributes
     ----------
-    text, tape : ndarray
-        The frame, uint8, and its tokens.
+    tape : ndarray of TOKEN
+        Room for the frame's tokens.
     names, decimals : ndarray, shape (symbols,)
         Of the configured coins: NAMES, decimals of a tick.
     streams : ndarray of STREAM, shape (symbols, STREAMS)
@@ -122,7 +118,6 @@ class Wire(NamedTuple):
         Written from index 0.
     """
 
-    text: np.ndarray
     tape: np.ndarray
     names: np.ndarray
     decimals: np.ndarray
@@ -132,13 +127,17 @@ class Wire(NamedTuple):
 
 
 @kernel
-def read_frame(wire: Wire, seen: np.ndarray, counters: np.ndarray, local_ts_ns: int) -> int:
+def read_frame(
+    frame: np.ndarray, wire: Wire, seen: np.ndarray, counters: np.ndarray, local_ts_ns: int
+) -> int:
     """EVENT rows of one frame.
 
     Parameters
     ----------
+    frame : ndarray of uint8
+        The message, `padded`.
     wire : Wire
-        The frame and where its rows go.
+        What is known, and where the rows go.
     seen : ndarray of SEEN, shape (1,)
         Trade ids known; changed when the frame is used.
     counters : ndarray of int64
@@ -152,20 +151,21 @@ def read_frame(wire: Wire, seen: np.ndarray, counters: np.ndarray, local_ts_ns: 
         Number of rows, or minus the Counter of the refusal.
     """
     tape = wire.tape
-    count = read_tape(wire.text, tape)
-    if count < 0:
+    wire.message[0]["stream"] = NOTHING_HEARD
+    count, text = read_tape(frame, tape), address_of(frame)
+    if count < 0 or tape[0]["kind"] != OBJECT:  # token 0 is what is missing: neither string nor number
         return _OVERSIZED if count == TOO_LONG else _MALFORMED
-    channel = text_of(wire.text, tape, member(tape, 0, NAME_CHANNEL))
+    channel = text_of(text, tape[member(tape, 0, NAME_CHANNEL)])
     data = member(tape, 0, NAME_DATA)
     if channel == NAME_BBO:
-        return _read_bbo(wire, data, local_ts_ns)
+        return _read_bbo(text, wire, data, local_ts_ns)
     if channel == NAME_TRADES:
-        count = _read_trades(wire, data, local_ts_ns)
+        count = _read_trades(text, wire, data, local_ts_ns)
         return count if count < 0 else _new_trades(wire.rows, count, wire.streams, seen, counters)
     if channel == NAME_L2BOOK:
-        return _read_book(wire, data, local_ts_ns)
+        return _read_book(text, wire, data, local_ts_ns)
     if channel == NAME_ACTIVEASSETCTX:
-        return _read_context(wire, data, local_ts_ns)
+        return _read_context(text, wire, data, local_ts_ns)
     if channel == NAME_ERROR:
         return _REJECT
     if channel == NAME_SUBSCRIPTIONRESPONSE or channel == NAME_PONG:
@@ -174,10 +174,10 @@ def read_frame(wire: Wire, seen: np.ndarray, counters: np.ndarray, local_ts_ns: 
 
 
 @kernel
-def _begin(wire: Wire, data: int, stream: int) -> int:
+def _begin(text: int, wire: Wire, data: int, stream: int) -> int:
     # Block time of a message about one of our coins; MALFORMED without.
-    symbol = symbol_of(wire.text, wire.tape, member(wire.tape, data, NAME_COIN), wire.names)
-    time_ms = integer(wire.text, wire.tape, member(wire.tape, data, NAME_TIME))
+    symbol = symbol_of(text, wire.tape[member(wire.tape, data, NAME_COIN)], wire.names)
+    time_ms = integer(text, wire.tape[member(wire.tape, data, NAME_TIME)])
     if symbol < 0 or not 0 < time_ms < TIME_MS_MAX:
         return _MALFORMED
     wire.message[0]["stream"], wire.message[0]["symbol"] = stream, symbol
@@ -202,39 +202,41 @@ def _accept(wire: Wire, count: int, time_ms: int, local_ts_ns: int) -> int:
 
 
 @kernel
-def _level(wire: Wire, token: int, at: int) -> int:
-    # Price and size of {"px","sz"} into a row; 0 or the refusal.
-    px, sz = member(wire.tape, token, NAME_PX), member(wire.tape, token, NAME_SZ)
-    if px == 0 or sz == 0 or wire.tape[px]["kind"] != STRING or wire.tape[sz]["kind"] != STRING:
+def _level(text: int, tape: np.ndarray, token: int, decimals: int, row: np.void) -> int:
+    # Price and size of {"px","sz"} into a row; 0 or the refusal. No `Wire` here: handing one on counts its
+    # arrays, which takes longer than the level.
+    px, sz = tape[member(tape, token, NAME_PX)], tape[member(tape, token, NAME_SZ)]
+    if px["kind"] != STRING or sz["kind"] != STRING:
         return _MALFORMED
-    digits, places = decimal(wire.text, wire.tape, px)
-    tick = as_ticks(digits, places, wire.decimals[wire.message[0]["symbol"]])
-    qty_digits, qty_places = decimal(wire.text, wire.tape, sz)
+    digits, places = decimal(text, px)
+    tick = as_ticks(digits, places, decimals)
+    qty_digits, qty_places = decimal(text, sz)
     if not (tick > 0 and qty_digits > 0):
         return _BAD_NUMBER
-    put(wire.rows, at, _KIND_DELTA, 0, tick, as_float(digits, places), as_float(qty_digits, qty_places), 0)
+    put(row, _KIND_DELTA, 0, tick, as_float(digits, places), as_float(qty_digits, qty_places), 0)
     return 0
 
 
 @kernel
-def _read_bbo(wire: Wire, data: int, local_ts_ns: int) -> int:
+def _read_bbo(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape, rows = wire.tape, wire.rows
     sides = member(tape, data, NAME_BBO)
     if sides == 0 or tape[sides]["kind"] != ARRAY:
         return _MALFORMED
-    time_ms = _begin(wire, data, _BBO)
+    time_ms = _begin(text, wire, data, _BBO)
     if time_ms < 0:
         return time_ms
     if len(rows) < 2:
         return _OVERSIZED
+    decimals = wire.decimals[wire.message[0]["symbol"]]
     token = sides + 1
     for index in range(2):
         if token >= tape[sides]["next"]:
             return _MALFORMED
         if tape[token]["kind"] == NULL:
-            put(rows, index, _KIND_BBO, 0, 0, 0.0, 0.0, 0)
+            put(rows[index], _KIND_BBO, 0, 0, 0.0, 0.0, 0)
         else:
-            refusal = _level(wire, token, index)
+            refusal = _level(text, tape, token, decimals, rows[index])
             if refusal < 0:
                 return refusal
         rows[index]["kind"], rows[index]["side"] = _KIND_BBO, _BUY if index == 0 else _SELL
@@ -248,23 +250,23 @@ def _read_bbo(wire: Wire, data: int, local_ts_ns: int) -> int:
 
 
 @kernel
-def _read_book(wire: Wire, data: int, local_ts_ns: int) -> int:
+def _read_book(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape, rows = wire.tape, wire.rows
     sides, fast = member(tape, data, NAME_LEVELS), member(tape, data, NAME_FAST)
     if sides == 0 or tape[sides]["kind"] != ARRAY:
         return _MALFORMED
     kind = _BOOK_FAST if fast > 0 and tape[fast]["kind"] == TRUE else _BOOK_FULL
-    time_ms = _begin(wire, data, kind)
+    time_ms = _begin(text, wire, data, kind)
     if time_ms < 0:
         return time_ms
     if len(rows) < 1:
         return _OVERSIZED
-    put(rows, 0, _KIND_CLEAR, 0, 0, 0.0, 0.0, 0)
+    put(rows[0], _KIND_CLEAR, 0, 0, 0.0, 0.0, 0)
     asks = tape[sides + 1]["next"]
     if sides + 1 == tape[sides]["next"] or asks == tape[sides]["next"]:
         return _MALFORMED
-    bids_end = _read_levels(wire, sides + 1, 1, _BUY)
-    count = _read_levels(wire, asks, bids_end, _SELL) if bids_end > 0 else bids_end
+    bids_end = _read_levels(text, wire, sides + 1, 1, _BUY)
+    count = _read_levels(text, wire, asks, bids_end, _SELL) if bids_end > 0 else bids_end
     if count < 0:
         return count
     if tape[asks]["next"] != tape[sides]["next"]:
@@ -278,16 +280,17 @@ def _read_book(wire: Wire, data: int, local_ts_ns: int) -> int:
 
 
 @kernel
-def _read_levels(wire: Wire, side_token: int, count: int, side: int) -> int:
+def _read_levels(text: int, wire: Wire, side_token: int, count: int, side: int) -> int:
     # Rows of one side from `count` on; returns their end, or the refusal.
     tape, rows = wire.tape, wire.rows
     if tape[side_token]["kind"] != ARRAY:
         return _MALFORMED
+    decimals = wire.decimals[wire.message[0]["symbol"]]
     token, level = side_token + 1, 0
     while token < tape[side_token]["next"]:
         if level == LEVELS_MAX or count == len(rows):
             return _OVERSIZED
-        refusal = _level(wire, token, count)
+        refusal = _level(text, tape, token, decimals, rows[count])
         if refusal < 0:
             return refusal
         if level > 0 and not side * (rows[count - 1]["px_tick"] - rows[count]["px_tick"]) > 0:
@@ -298,21 +301,21 @@ def _read_levels(wire: Wire, side_token: int, count: int, side: int) -> int:
 
 
 @kernel
-def _read_trades(wire: Wire, data: int, local_ts_ns: int) -> int:
+def _read_trades(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     # All trades of the message as rows, complete but for what depends on earlier messages.
     tape = wire.tape
     if data == 0 or tape[data]["kind"] != ARRAY:
         return _MALFORMED
     count, token = 0, data + 1
     while token < tape[data]["next"]:
-        time_ms = _begin(wire, token, _TRADES)
-        tid = integer(wire.text, tape, member(tape, token, NAME_TID))
-        side = text_of(wire.text, tape, member(tape, token, NAME_SIDE))
+        time_ms = _begin(text, wire, token, _TRADES)
+        tid = integer(text, tape[member(tape, token, NAME_TID)])
+        side = text_of(text, tape[member(tape, token, NAME_SIDE)])
         if time_ms < 0 or not 0 <= tid < TID_MAX or not (side == NAME_A or side == NAME_B):
             return _MALFORMED
         if count == len(wire.rows):
             return _OVERSIZED
-        refusal = _level(wire, token, count)
+        refusal = _level(text, tape, token, wire.decimals[wire.message[0]["symbol"]], wire.rows[count])
         if refusal < 0:
             return refusal
         row = wire.rows[count]
@@ -357,16 +360,16 @@ def _new_trades(
 
 
 @kernel
-def _read_context(wire: Wire, data: int, local_ts_ns: int) -> int:
+def _read_context(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape = wire.tape
-    symbol = symbol_of(wire.text, tape, member(tape, data, NAME_COIN), wire.names)
+    symbol = symbol_of(text, tape[member(tape, data, NAME_COIN)], wire.names)
     context = member(tape, data, NAME_CTX)
     token = member(tape, context, NAME_FUNDING) if context > 0 else 0
     if symbol < 0 or token == 0 or tape[token]["kind"] != STRING:
         return _MALFORMED
     if len(wire.rows) < 1:
         return _OVERSIZED
-    digits, places, sign = signed_decimal(wire.text, tape, token)
+    digits, places, sign = signed_decimal(text, tape[token])
     rate = sign * as_float(digits, places)
     if digits < 0 or not abs(rate) <= FUNDING_RATE_MAX:
         return _BAD_NUMBER
@@ -377,7 +380,7 @@ def _read_context(wire: Wire, data: int, local_ts_ns: int) -> int:
             newest_ms = max(newest_ms, wire.streams[index, stream]["newest_ms"])
     next_ms = (newest_ms // HOUR_MS + 1) * HOUR_MS if newest_ms > 0 else 0
     wire.message[0]["stream"], wire.message[0]["symbol"] = _CONTEXT, symbol
-    put(wire.rows, 0, _KIND_FUNDING, 0, 0, rate * FUNDING_HOURS, 0.0, 0)
+    put(wire.rows[0], _KIND_FUNDING, 0, 0, rate * FUNDING_HOURS, 0.0, 0)
     wire.rows[0]["remote_seq"] = next_ms * NS_PER_MS
     return close(wire.rows, 1, local_ts_ns, 0, _MAKER, symbol)
 
@@ -386,7 +389,7 @@ def _read_context(wire: Wire, data: int, local_ts_ns: int) -> int:
 def example_arguments() -> tuple[object, ...]:
     """What the kernel is compiled for."""
     wire = Wire(
-        np.frombuffer(b"{}", np.uint8), TAPE, np.zeros(1, NAMES), np.zeros(1, np.int64),
+        TAPE, np.zeros(1, NAMES), np.zeros(1, np.int64),
         np.zeros((1, STREAMS), STREAM), np.zeros(1, MESSAGE), np.zeros(1, EVENT),
     )  # fmt: skip
-    return wire, np.zeros(1, SEEN), np.zeros(len(Counter), np.int64), 0
+    return padded(b"{}"), wire, np.zeros(1, SEEN), np.zeros(len(Counter), np.int64), 0

@@ -7,21 +7,23 @@ from hypothesis import strategies as st
 
 from mmpipe.venue import decimal_text
 from mmpipe.venue.decimal_scan import BAD, as_float, as_ticks, decimal, nearest_tick, signed_decimal
-from mmpipe.venue.json_tape import new_tape, read_tape
+from mmpipe.venue.json_tape import MALFORMED, new_tape, padded, read_tape
+from ringbuf.atomics import address_of
 
 TAPE = new_tape()
 
 
 def scan(text: str) -> tuple[int, int]:
-    body = np.frombuffer(b'["' + text.encode() + b'"]', np.uint8)
-    assert read_tape(body, TAPE) == 2
-    return decimal(body, TAPE, 1)
+    body = padded(b'["' + text.encode() + b'"]')
+    if read_tape(body, TAPE) == MALFORMED:
+        return BAD, 0  # other scripts' digits are no text of a market
+    return decimal(address_of(body), TAPE[1])
 
 
 def signed(text: str) -> float:
-    body = np.frombuffer(b'["' + text.encode() + b'"]', np.uint8)
+    body = padded(b'["' + text.encode() + b'"]')
     assert read_tape(body, TAPE) == 2
-    digits, places, sign = signed_decimal(body, TAPE, 1)
+    digits, places, sign = signed_decimal(address_of(body), TAPE[1])
     return sign * as_float(digits, places) if digits >= 0 else float("nan")
 
 
@@ -47,9 +49,10 @@ def test_what_is_no_plain_decimal_number_is_refused(text: str) -> None:
 
 
 def test_no_token_and_no_string_are_refused() -> None:
-    body = np.frombuffer(b"[1.5]", np.uint8)
+    body = padded(b"[1.5]")
     read_tape(body, TAPE)
-    assert decimal(body, TAPE, 1)[0] == decimal(body, TAPE, 0)[0] == signed_decimal(body, TAPE, 0)[0] == BAD
+    for token in (TAPE[0], TAPE[1]):
+        assert decimal(address_of(body), token)[0] == signed_decimal(address_of(body), token)[0] == BAD
 
 
 numbers = st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,8})?", fullmatch=True)

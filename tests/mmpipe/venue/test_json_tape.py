@@ -24,15 +24,17 @@ from mmpipe.venue.json_tape import (
     member,
     name_of,
     new_tape,
+    padded,
     read_tape,
     text_of,
 )
+from ringbuf.atomics import address_of
 
 TAPE = new_tape()
 
 
 def read(text: bytes, tape: np.ndarray = TAPE) -> int:
-    return read_tape(np.frombuffer(text, np.uint8) if text else np.zeros(0, np.uint8), tape)
+    return read_tape(padded(text), tape)
 
 
 def value_at(text: bytes, token: int) -> Any:
@@ -66,11 +68,11 @@ def test_a_worked_tape() -> None:
     assert member(TAPE, 0, name_of(b"a")) == 2
     assert member(TAPE, 0, name_of(b"p")) == 0
     assert member(TAPE, 2, name_of(b"a")) == 0
-    raw = np.frombuffer(text, np.uint8)
-    assert integer(raw, TAPE, 3) == 1
-    assert text_of(raw, TAPE, 4) == name_of(b"x")
-    assert [text_of(raw, TAPE, token) for token in (0, 3)] == [MALFORMED] * 2
-    assert [integer(raw, TAPE, token) for token in (0, 4, 6)] == [MALFORMED] * 3
+    raw = padded(text)
+    assert integer(address_of(raw), TAPE[3]) == 1
+    assert text_of(address_of(raw), TAPE[4]) == name_of(b"x")
+    assert [text_of(address_of(raw), TAPE[token]) for token in (0, 3)] == [MALFORMED] * 2
+    assert [integer(address_of(raw), TAPE[token]) for token in (0, 4, 6)] == [MALFORMED] * 3
 
 
 plain = st.text(st.characters(min_codepoint=32, max_codepoint=126, blacklist_characters='"\\'), max_size=9)
@@ -111,12 +113,19 @@ def test_damage_is_found_where_the_standard_library_finds_it(value: Any, data: s
 BROKEN = [
     b"", b" ", b"{", b"[1,]", b'{"a":1,}', b'{"a"}', b"nul", b"01", b"1.", b"-", b"1e", b'"a',
     '["é"]'.encode(), b'["\x7f"]', b'{"a":1}x', b"[1 2]", b'{"a\\u0041":1}', b"\xff", b'"\x01"', b"NaN",
+    b'["\\', b'["\\"', b'{"a', b'{"a":', b"[tru", b"-", b"[1", b'{"eight_by', b'["eight_by', b"{}\x00",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_refusals(text: bytes) -> None:
     assert read(text) == MALFORMED
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 8, 15])
+def test_a_text_without_its_padding_is_refused(zeros: int) -> None:
+    assert read_tape(np.frombuffer(b'{"a":1}' + bytes(zeros), np.uint8), TAPE) == MALFORMED
+    assert read_tape(np.zeros(zeros, np.uint8), TAPE) == MALFORMED
 
 
 def test_depth_and_tokens_are_bounded() -> None:
@@ -139,10 +148,23 @@ INTEGERS = [
 def test_integers_of_the_venues(text: bytes, value: int) -> None:
     body = b"[" + text + b"]"
     assert read(body) == 2
-    assert integer(np.frombuffer(body, np.uint8), TAPE, 1) == value
+    text = padded(body)
+    assert integer(address_of(text), TAPE[1]) == value
 
 
-@given(st.binary(max_size=6), st.binary(max_size=6))
-def test_short_names_are_told_apart(one: bytes, other: bytes) -> None:
+@given(st.binary(max_size=8), st.binary(max_size=8))
+def test_names_are_told_apart(one: bytes, other: bytes) -> None:
     if one.strip(b"\x00") and other.strip(b"\x00"):
-        assert (name_of(one) == name_of(other)) == (one.lstrip(b"\x00") == other.lstrip(b"\x00"))
+        assert (name_of(one) == name_of(other)) == (one.rstrip(b"\x00") == other.rstrip(b"\x00"))
+
+
+@given(st.binary(min_size=9, max_size=30), st.data())
+def test_one_changed_letter_of_a_long_name_is_seen(name: bytes, data: st.DataObject) -> None:
+    other = bytearray(name)
+    at = data.draw(st.integers(0, len(name) - 1))
+    other[at] ^= data.draw(st.integers(1, 255))
+    assert name_of(bytes(other)) != name_of(name)
+    text = b'["' + bytes(33 + byte % 90 if byte % 90 not in (1, 59) else 65 for byte in name) + b'"]'
+    body = padded(text)
+    assert read_tape(body, TAPE) == 2
+    assert text_of(address_of(body), TAPE[1]) == name_of(text[2:-2])
