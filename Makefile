@@ -32,7 +32,7 @@ status: setup ## look at a running line
 stop: setup ## stop a running line: cancel, verify, report
 	@.venv/bin/mmpipe stop $(ARGS)
 
-bench: .venv/installed-bench ## measure: NAME=ring, latency, kernels, venue or proxy; ARGS="--json FILE"
+bench: .venv/installed-bench ## measure: NAME=ring, latency, kernels, venue, wire or proxy; ARGS="--json FILE"
 	@$(PY) bench/$(NAME).py $(ARGS)
 
 test: setup-dev ## all tests but the long proofs, two workers
