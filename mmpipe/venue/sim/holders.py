@@ -20,6 +20,7 @@ HOLDERS = 48  # crowd.HOLDERS
 LABELS = 256  # crowd.LABELS
 QUIET_NS = 3_000_000_000
 SPARE = 2.0  # a holder's size is uniform between 0 and this times the average
+NEAREST_SHARE = 0.1  # of the furthest distance: nobody is liquidated by the noise of a calm market
 CASH_PER_NOTIONAL = 100
 
 
@@ -84,7 +85,8 @@ def follow_cascade(market: Market, crowd: Crowd, symbol: int) -> None:
 @kernel
 def _fund(market: Market, crowd: Crowd, symbol: int, account: int, notional: int) -> None:
     # Cash such that equity meets maintenance where the price has moved by the drawn distance.
-    distance = crowd.phases[crowd.clock[0]["phase"]]["levered_distance_bps"] * 1e-4 * uniform(crowd.chance)
+    furthest = crowd.phases[crowd.clock[0]["phase"]]["levered_distance_bps"] * 1e-4
+    distance = furthest * (NEAREST_SHARE + (1.0 - NEAREST_SHARE) * uniform(crowd.chance))
     share = 1.0 / (2.0 * market.prices[symbol]["max_leverage"])
     equity = notional * (distance + share * (1.0 - distance)) * CASH_PER_NOTIONAL
     side = 1 if market.standings[account, symbol]["lots"] > 0 else -1

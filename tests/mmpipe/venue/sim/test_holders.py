@@ -1,6 +1,7 @@
 """A cascade that feeds itself, and its label."""
 
 import numpy as np
+import pytest
 
 from mmpipe.venue.sim.block import run_blocks, simulated
 from mmpipe.venue.sim.crowd import HOLDERS
@@ -14,11 +15,11 @@ TABLE = start_table(coins_of(("ETH",), ("ETHUSDT",)))
 
 
 class World:
-    def __init__(self, **changes: float) -> None:
+    def __init__(self, seed: int = 7, **changes: float) -> None:
         self.phases = load_scenario("cascade").phases.copy()
         for key, value in changes.items():
             self.phases[key] = value
-        self.market, self.crowd, self.worth = simulated(7, 20, self.phases, TABLE)
+        self.market, self.crowd, self.worth = simulated(seed, 20, self.phases, TABLE)
         self.market.prices["max_leverage"] = 25
         self.market.header["ts_ns"] = 10**18
         self.forced: list[tuple[int, int]] = []
@@ -66,6 +67,15 @@ def test_a_cascade_is_labelled_from_its_first_to_its_last_forced_trade() -> None
     assert ended["end_ts_ns"][0] == times[np.concatenate([gaps, [len(times) - 1]])][0] + BLOCK_NS
     assert labels["lots"].sum() == sum(lots for _, lots in world.forced)
     assert labels["lots"][0] < 0
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_calm_is_calm_and_the_push_ignites_it_whatever_the_seed(seed: int) -> None:
+    world = World(seed)
+    world.run(29.5)
+    assert not world.forced
+    world.run(8)
+    assert world.forced
 
 
 def test_it_is_the_trace_of_the_sales_that_feeds_it() -> None:
