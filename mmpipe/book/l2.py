@@ -6,7 +6,8 @@
 
 Levels are found by binary search. A message may pass through a crossed state; `judge` decides at its LAST
 row. The best quote (BBO) arrives on a stream of its own: the touch moves, better levels vanish, and book rows
-older than it cannot bring them back. Which of two rows is newer is said by the venue's sequence, or by its
+older than it cannot bring them back; a whole message that begins a book anew and is older than the book is
+passed over. Which of two rows is newer is said by the venue's sequence, or by its
 time where it numbers nothing. The book keeps LEVELS_MAX per side and drops the deepest beyond; it knows
 nothing of trades and of our orders.
 """
@@ -37,6 +38,7 @@ BOOK = np.dtype(
         ("generation", "i8"),  # BOOK_CLEARs that started a book from nothing
         ("started", "i8"),  # 1: a BOOK_CLEAR came, and no GAP since
         ("dirty", "i8"),  # 1: inside a message
+        ("skipping", "i8"),  # 1: inside a message that is older than the book
         ("crossed", "i8"),  # 1: bid >= ask at the last LAST; quarantined until it uncrosses
     ],
     align=True,
@@ -74,6 +76,10 @@ def apply(book: np.void, event: np.void) -> bool:
     stamp = event["remote_seq"] if event["remote_seq"] > 0 else event["exch_ts_ns"]
     fast = (int(event["flags"]) & _FAST) != 0
     if kind == _CLEAR:
+        # Several streams show one book: what was overtaken on the way would take it back.
+        book["skipping"] = 1 if book["started"] == 1 and stamp < book["stamp"] else 0
+        if book["skipping"] == 1:
+            return True
         _begin(book, stamp, event["local_ts_ns"], fast)
     elif kind in (_DELTA, _BBO):
         empty = kind == _BBO and qty == 0.0
@@ -82,6 +88,8 @@ def apply(book: np.void, event: np.void) -> bool:
             return False
         index = 0 if side > 0 else 1
         key = NO_KEY if empty else side * tick
+        if kind == _DELTA and book["skipping"] == 1:
+            return True
         if kind == _BBO:
             _move_touch(book, index, key, qty, stamp, event["local_ts_ns"])
         else:
@@ -102,7 +110,7 @@ def judge(book: np.void, event: np.void) -> bool:
     """
     if (int(event["flags"]) & _LAST) == 0:
         return False
-    book["dirty"] = 0
+    book["dirty"] = book["skipping"] = 0
     book["shown_key"][0] = book["shown_key"][1] = -NO_KEY
     crossed = 0
     if book["count"][0] > 0 and book["count"][1] > 0 and best_tick(book, 1) >= best_tick(book, -1):
@@ -140,7 +148,7 @@ def qty_at(book: np.void, side: int, tick: int) -> float:
 def _void(book: np.void) -> None:
     for index in range(2):
         book["count"][index] = book["touch_stamp"][index] = 0
-    book["stamp"] = book["started"] = book["dirty"] = book["crossed"] = 0
+    book["stamp"] = book["started"] = book["dirty"] = book["crossed"] = book["skipping"] = 0
 
 
 @kernel

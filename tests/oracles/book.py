@@ -9,11 +9,16 @@ class Book:
     touch: dict[int, tuple[int, int, float]] = field(default_factory=dict)  # side: stamp, tick, qty
     stamp: int = 0
     started: bool = False
+    skipping: bool = False
 
     def gap(self) -> None:
         self.levels, self.touch, self.stamp, self.started = {1: {}, -1: {}}, {}, 0, False
+        self.skipping = False
 
     def clear(self, stamp: int) -> None:
+        self.skipping = self.started and stamp < self.stamp
+        if self.skipping:
+            return
         self.stamp, self.started = stamp, True
         self.levels = {1: {}, -1: {}}
         for side, (when, tick, qty) in self.touch.items():
@@ -21,7 +26,7 @@ class Book:
                 self.levels[side][tick] = qty
 
     def delta(self, stamp: int, side: int, tick: int, qty: float) -> None:
-        if not self.started:
+        if not self.started or self.skipping:
             return
         self.stamp = max(self.stamp, stamp)
         for of, (when, best, best_qty) in self.touch.items():

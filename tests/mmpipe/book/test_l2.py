@@ -88,7 +88,7 @@ message = st.tuples(
 @settings(max_examples=150, deadline=None)
 def test_equals_two_dicts_in_any_order_of_arrival(rows: list[tuple]) -> None:
     oracle = Book()
-    for kind, stamp, side, tick, qty, _ in rows:
+    for kind, stamp, side, tick, qty, last in rows:
         if kind == CLEAR:
             oracle.clear(stamp)
         elif kind == GAP:
@@ -97,6 +97,7 @@ def test_equals_two_dicts_in_any_order_of_arrival(rows: list[tuple]) -> None:
             oracle.delta(stamp, side, tick, qty)
         else:
             oracle.bbo(stamp, side, tick, qty)
+        oracle.skipping = oracle.skipping and not last
     closed = [*rows, (DELTA, 1, 1, 1, 0.0, int(EventFlag.LAST))]
     books, counts = _fed(_rows(*closed))
     assert counts[0] == 0
@@ -134,6 +135,17 @@ def test_rows_older_than_the_best_quote_do_not_change_it_and_deeper_ones_still_c
 def test_an_older_snapshot_keeps_the_newer_best_quote() -> None:
     books, _ = _fed(_rows((BBO, 9, 1, 101, 8.0, 1), *SNAPSHOT))
     assert _side(books, 1) == [(101, 8.0), (100, 2.0), (99, 3.0)]
+
+
+@pytest.mark.parametrize("fast", [0, int(EventFlag.FAST)])
+def test_a_message_older_than_the_book_is_passed_over_whole(fast: int) -> None:
+    old = ((CLEAR, 4, 0, 0, 0.0, fast), (DELTA, 4, 1, 98, 9.0, fast), (DELTA, 4, -1, 104, 9.0, fast | 1))
+    books, _ = _fed(_rows(*SNAPSHOT, *old))
+    assert _side(books, 1) == [(100, 2.0), (99, 3.0)]
+    assert _side(books, -1) == [(102, 4.0), (103, 5.0)]
+    assert (books["message_ts_ns"][0], books["exch_ts_ns"][0]) == (5, 5)
+    _feed(books, _rows((DELTA, 4, 1, 98, 9.0, 1)), np.zeros(2, np.int64))  # the next message counts
+    assert _side(books, 1) == [(100, 2.0), (99, 3.0), (98, 9.0)]
 
 
 def test_a_best_quote_older_than_the_book_is_nothing_new() -> None:
