@@ -297,3 +297,4 @@ class Counter(IntEnum):
     STALE = 34  # times a market went stale
     ASKED = 35  # streams subscribed anew
     RESYNCS = 36  # books that could not be, voided
+    REPLAYED = 37  # trades a new subscription repeated

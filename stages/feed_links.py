@@ -71,18 +71,15 @@ class FeedLink:
         """Whether it carries numbered differences, which need a snapshot."""
         return bool(self.kinds[StreamKind.DEPTH])
 
-    def restart_stream(self, kind: StreamKind, symbol: int) -> None:
-        """What comes next of a stream begins it anew."""
-        if isinstance(self.decoder, HyperliquidDecoder):
-            self.decoder.restart_stream(kind, symbol)
-        elif kind == StreamKind.DEPTH:
-            self.decoder.restart_depth(symbol)
-
     async def ask(self, kind: StreamKind, symbol: int) -> None:
-        """Subscribe one stream anew; a connection that is down comes back with all of them."""
-        for method in ("unsubscribe", "subscribe"):
+        """Subscribe one stream anew; the venue's confirmation is where its decoder begins it anew.
+
+        A connection that is down comes back with all of its streams.
+        """
+        number = BinanceDecoder.request_id(symbol, kind)
+        for method, answer_id in (("unsubscribe", 0), ("subscribe", number)):
             try:
-                await self.connection.send(_request(self.venue, method, kind, self.names[symbol]))
+                await self.connection.send(_request(self.venue, method, kind, self.names[symbol], answer_id))
             except ConnectionError:
                 return
 
@@ -103,7 +100,7 @@ def feed_links(context: Context, clock: Clock, on_frame: OnFrame, on_state: OnSt
     """
     coins = [symbol.coin for symbol in context.config.symbol]
     leads = [symbol.lead for symbol in context.config.symbol]
-    websocket = "ws" + context.venue_url.removeprefix("http") + "/ws"
+    websocket = "ws" + context.feed_url.removeprefix("http") + "/ws"
     quick = (StreamKind.BBO, StreamKind.TRADES, StreamKind.BOOK_FAST, StreamKind.CONTEXT)
     public, market = (StreamKind.BBO, StreamKind.DEPTH), (StreamKind.TRADES,)
     endpoints = (
@@ -133,10 +130,10 @@ def _maker_endpoint(url: str, kinds: Sequence[StreamKind], coins: list[str]) -> 
     return Endpoint(url, requests, PING, awaits_first=True)
 
 
-def _request(venue: Venue, method: str, kind: StreamKind, name: str) -> bytes:
+def _request(venue: Venue, method: str, kind: StreamKind, name: str, answer_id: int = 0) -> bytes:
     if venue == Venue.LEAD:
         stream = f"{name.lower()}@{LEAD_TYPES[kind]}"
-        return json.dumps({"method": method.upper(), "params": [stream], "id": int(kind)}).encode()
+        return json.dumps({"method": method.upper(), "params": [stream], "id": answer_id}).encode()
     subscription: dict[str, object] = {"type": MAKER_TYPES[kind], "coin": name}
     if kind == StreamKind.BOOK_FAST:
         subscription["fast"] = True

@@ -15,11 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from mmpipe.enums import Venue
+from mmpipe.enums import StreamKind, Venue
 from mmpipe.records import EVENT
 from mmpipe.venue.binance_depth import DepthSync, Ids
 from mmpipe.venue.binance_frames import NO_ID, NUMBERINGS, Wire, example_arguments, read_frame
 from mmpipe.venue.frame_decoder import (
+    ANSWER_ID_WORD,
     FIRST_ID_WORD,
     LAST_ID_WORD,
     TAPE,
@@ -82,6 +83,11 @@ class BinanceDecoder(FrameDecoder):
         """The book of `symbol` is void: diffs are buffered until a new snapshot."""
         self._depths[symbol].restart()
 
+    @staticmethod
+    def request_id(symbol: int, kind: StreamKind) -> int:
+        """Id for a request that subscribes a stream anew: its confirmation begins the stream anew."""
+        return 1 + symbol * len(StreamKind) + int(kind)
+
     def decode_snapshot(self, symbol: int, body: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         """Rows of the REST snapshot of `symbol` and of the diffs that waited for it; as `decode`."""
         self._said[FIRST_ID_WORD] = 0
@@ -98,9 +104,12 @@ class BinanceDecoder(FrameDecoder):
         if out is not self._wire.rows:
             self._wire = self._wire._replace(rows=out)
         count = self._kernel(padded(frame), self._wire, self._venue, self.counters, local_ts_ns)
+        symbol, kind = divmod(self._said.item(ANSWER_ID_WORD) - 1, len(StreamKind))
+        if kind == StreamKind.DEPTH and 0 <= symbol < len(self._depths):
+            self._depths[symbol].restart()
         if count < 0 or self._said.item(LAST_ID_WORD) == NO_ID:
             return count
-        _, symbol, first_id, last_id, previous_id = self._said.tolist()
+        _, symbol, first_id, last_id, previous_id, _ = self._said.tolist()
         if first_id == NO_ID:
             return self._depths[symbol].on_snapshot(last_id, out, count)
         return self._depths[symbol].on_diff(Ids(first_id, last_id, previous_id), out, count)

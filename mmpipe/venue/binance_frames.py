@@ -130,7 +130,8 @@ def read_frame(frame: np.ndarray, wire: Wire, venue: int, counters: np.ndarray, 
         Number of rows, or minus the Counter of the refusal. Rows of depth are not yet chained.
     """
     text, tape = address_of(frame), wire.tape
-    wire.message[0]["stream"], wire.message[0]["last_id"] = NOTHING_HEARD, NO_ID
+    said = wire.message[0]
+    said["stream"], said["last_id"], said["answer_id"] = NOTHING_HEARD, NO_ID, NO_ID
     count = read_tape(frame, tape)
     if count < 0 or tape[0]["kind"] != OBJECT:  # token 0 is what is missing: neither string nor number
         return _OVERSIZED if count == TOO_LONG else _MALFORMED
@@ -150,7 +151,10 @@ def read_frame(frame: np.ndarray, wire: Wire, venue: int, counters: np.ndarray, 
         return _read_trade(text, wire, body, PRINT, venue, counters, local_ts_ns)
     if member(tape, body, _LAST_UPDATE_ID) > 0:
         return _read_snapshot(text, wire, body, venue, local_ts_ns)
-    return 0 if body == 0 and member(tape, 0, _ID) > 0 else _MALFORMED
+    if body > 0 or member(tape, 0, _ID) == 0:
+        return _MALFORMED
+    wire.message[0]["answer_id"] = integer(text, tape[member(tape, 0, _ID)])
+    return 0
 
 
 @kernel

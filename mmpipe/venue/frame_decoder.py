@@ -29,11 +29,14 @@ MESSAGE = np.dtype(  # what a kernel says of a message beside its rows
         ("first_id", "i8"),  # of a numbered difference: U, u, pu; -1: none
         ("last_id", "i8"),
         ("previous_id", "i8"),
+        ("answer_id", "i8"),  # of a request that was confirmed; -1: none
     ],
     align=True,
 )
 
-STREAM_WORD, SYMBOL_WORD, FIRST_ID_WORD, LAST_ID_WORD, PREVIOUS_ID_WORD = range(len(MESSAGE.names or ()))
+(
+    STREAM_WORD, SYMBOL_WORD, FIRST_ID_WORD, LAST_ID_WORD, PREVIOUS_ID_WORD, ANSWER_ID_WORD,
+) = range(len(MESSAGE.names or ()))  # fmt: skip
 STREAM_KINDS: Final = tuple(StreamKind)
 
 

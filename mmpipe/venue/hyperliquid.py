@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from mmpipe.enums import StreamKind, Venue
+from mmpipe.enums import Venue
 from mmpipe.records import EVENT
 from mmpipe.risk.seen_trades import SEEN
 from mmpipe.venue.frame_decoder import REFUSED_MALFORMED, TAPE, FrameDecoder, names_table, tick_decimals
@@ -52,10 +52,6 @@ class HyperliquidDecoder(FrameDecoder):
     def restart(self) -> None:
         """A new connection begins: order starts over and the next trades are history."""
         self._streams[:] = 0
-
-    def restart_stream(self, stream: StreamKind, symbol: int) -> None:
-        """One subscription begins anew on the same connection."""
-        self._streams[symbol, int(stream)] = 0
 
     def _read(self, frame: bytes, local_ts_ns: int, out: np.ndarray) -> int:
         if out is not self._wire.rows:

@@ -11,6 +11,7 @@ import numpy as np
 from mmpipe.enums import Counter, EventFlag, EventKind, Side, StreamKind, Venue
 from mmpipe.records import EVENT
 from mmpipe.risk.seen_trades import SEEN, first_sight
+from mmpipe.venue import hyperliquid_names as wire_names
 from mmpipe.venue.decimal_scan import as_float, as_ticks, decimal, signed_decimal
 from mmpipe.venue.frame_decoder import MESSAGE, NAMES, NOTHING_HEARD, TAPE, close, put, symbol_of
 from mmpipe.venue.json_tape import (
@@ -22,7 +23,6 @@ from mmpipe.venue.json_tape import (
     TRUE,
     integer,
     member,
-    name_of,
     padded,
     read_tape,
     text_of,
@@ -49,28 +49,6 @@ STREAM = np.dtype(  # per symbol and StreamKind
     align=True,
 )
 
-NAME_A: Final = name_of(b"A")
-NAME_B: Final = name_of(b"B")
-NAME_ACTIVEASSETCTX: Final = name_of(b"activeAssetCtx")
-NAME_BBO: Final = name_of(b"bbo")
-NAME_CHANNEL: Final = name_of(b"channel")
-NAME_COIN: Final = name_of(b"coin")
-NAME_CTX: Final = name_of(b"ctx")
-NAME_DATA: Final = name_of(b"data")
-NAME_ERROR: Final = name_of(b"error")
-NAME_FAST: Final = name_of(b"fast")
-NAME_FUNDING: Final = name_of(b"funding")
-NAME_L2BOOK: Final = name_of(b"l2Book")
-NAME_LEVELS: Final = name_of(b"levels")
-NAME_PONG: Final = name_of(b"pong")
-NAME_PX: Final = name_of(b"px")
-NAME_SIDE: Final = name_of(b"side")
-NAME_SUBSCRIPTIONRESPONSE: Final = name_of(b"subscriptionResponse")
-NAME_SZ: Final = name_of(b"sz")
-NAME_TID: Final = name_of(b"tid")
-NAME_TIME: Final = name_of(b"time")
-NAME_TRADES: Final = name_of(b"trades")
-
 _MALFORMED: Final = -int(Counter.MALFORMED)
 _BAD_NUMBER: Final = -int(Counter.BAD_NUMBER)
 _OVERSIZED: Final = -int(Counter.OVERSIZED)
@@ -80,6 +58,7 @@ _CROSSED: Final = -int(Counter.CROSSED_BOOKS)
 _REJECT: Final = -int(Counter.REJECTS)
 _LATE_TRADES: Final = int(Counter.OUT_OF_ORDER)
 _SEEN_TRADES: Final = int(Counter.DUPLICATES)
+_REPLAYED: Final = int(Counter.REPLAYED)
 _BBO: Final = int(StreamKind.BBO)
 _TRADES: Final = int(StreamKind.TRADES)
 _BOOK_FAST: Final = int(StreamKind.BOOK_FAST)
@@ -155,29 +134,53 @@ def read_frame(
     count, text = read_tape(frame, tape), address_of(frame)
     if count < 0 or tape[0]["kind"] != OBJECT:  # token 0 is what is missing: neither string nor number
         return _OVERSIZED if count == TOO_LONG else _MALFORMED
-    channel = text_of(text, tape[member(tape, 0, NAME_CHANNEL)])
-    data = member(tape, 0, NAME_DATA)
-    if channel == NAME_BBO:
+    channel = text_of(text, tape[member(tape, 0, wire_names.CHANNEL)])
+    data = member(tape, 0, wire_names.DATA)
+    if channel == wire_names.BBO:
         return _read_bbo(text, wire, data, local_ts_ns)
-    if channel == NAME_TRADES:
+    if channel == wire_names.TRADES:
         count = _read_trades(text, wire, data, local_ts_ns)
         return count if count < 0 else _new_trades(wire.rows, count, wire.streams, seen, counters)
-    if channel == NAME_L2BOOK:
+    if channel == wire_names.L2BOOK:
         return _read_book(text, wire, data, local_ts_ns)
-    if channel == NAME_ACTIVEASSETCTX:
+    if channel == wire_names.ACTIVEASSETCTX:
         return _read_context(text, wire, data, local_ts_ns)
-    if channel == NAME_ERROR:
+    if channel == wire_names.ERROR:
         return _REJECT
-    if channel == NAME_SUBSCRIPTIONRESPONSE or channel == NAME_PONG:
+    if channel == wire_names.SUBSCRIPTIONRESPONSE:
+        return _begin_stream(text, wire, data)
+    return 0 if channel == wire_names.PONG else _MALFORMED
+
+
+@kernel
+def _begin_stream(text: int, wire: Wire, data: int) -> int:
+    # A subscription is confirmed: its stream begins anew, what comes next may be older or a replay.
+    tape = wire.tape
+    wanted = member(tape, data, wire_names.SUBSCRIPTION)
+    if text_of(text, tape[member(tape, data, wire_names.METHOD)]) != wire_names.SUBSCRIBE:
         return 0
-    return _MALFORMED
+    symbol = symbol_of(text, tape[member(tape, wanted, wire_names.COIN)], wire.names)
+    kind = text_of(text, tape[member(tape, wanted, wire_names.TYPE)])
+    if symbol >= 0 and kind == wire_names.BBO:
+        _forget(wire.streams[symbol, _BBO])
+    elif symbol >= 0 and kind == wire_names.TRADES:
+        _forget(wire.streams[symbol, _TRADES])
+    elif symbol >= 0 and kind == wire_names.L2BOOK:
+        fast = tape[member(tape, wanted, wire_names.FAST)]["kind"] == TRUE
+        _forget(wire.streams[symbol, _BOOK_FAST if fast else _BOOK_FULL])
+    return 0
+
+
+@kernel
+def _forget(stream: np.void) -> None:
+    stream["newest_ms"] = stream["content"] = stream["live_from_ms"] = stream["arriving_ms"] = 0
 
 
 @kernel
 def _begin(text: int, wire: Wire, data: int, stream: int) -> int:
     # Block time of a message about one of our coins; MALFORMED without.
-    symbol = symbol_of(text, wire.tape[member(wire.tape, data, NAME_COIN)], wire.names)
-    time_ms = integer(text, wire.tape[member(wire.tape, data, NAME_TIME)])
+    symbol = symbol_of(text, wire.tape[member(wire.tape, data, wire_names.COIN)], wire.names)
+    time_ms = integer(text, wire.tape[member(wire.tape, data, wire_names.TIME)])
     if symbol < 0 or not 0 < time_ms < TIME_MS_MAX:
         return _MALFORMED
     wire.message[0]["stream"], wire.message[0]["symbol"] = stream, symbol
@@ -205,7 +208,7 @@ def _accept(wire: Wire, count: int, time_ms: int, local_ts_ns: int) -> int:
 def _level(text: int, tape: np.ndarray, token: int, decimals: int, row: np.void) -> int:
     # Price and size of {"px","sz"} into a row; 0 or the refusal. No `Wire` here: handing one on counts its
     # arrays, which takes longer than the level.
-    px, sz = tape[member(tape, token, NAME_PX)], tape[member(tape, token, NAME_SZ)]
+    px, sz = tape[member(tape, token, wire_names.PX)], tape[member(tape, token, wire_names.SZ)]
     if px["kind"] != STRING or sz["kind"] != STRING:
         return _MALFORMED
     digits, places = decimal(text, px)
@@ -220,7 +223,7 @@ def _level(text: int, tape: np.ndarray, token: int, decimals: int, row: np.void)
 @kernel
 def _read_bbo(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape, rows = wire.tape, wire.rows
-    sides = member(tape, data, NAME_BBO)
+    sides = member(tape, data, wire_names.BBO)
     if sides == 0 or tape[sides]["kind"] != ARRAY:
         return _MALFORMED
     time_ms = _begin(text, wire, data, _BBO)
@@ -252,7 +255,7 @@ def _read_bbo(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
 @kernel
 def _read_book(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape, rows = wire.tape, wire.rows
-    sides, fast = member(tape, data, NAME_LEVELS), member(tape, data, NAME_FAST)
+    sides, fast = member(tape, data, wire_names.LEVELS), member(tape, data, wire_names.FAST)
     if sides == 0 or tape[sides]["kind"] != ARRAY:
         return _MALFORMED
     kind = _BOOK_FAST if fast > 0 and tape[fast]["kind"] == TRUE else _BOOK_FULL
@@ -309,9 +312,9 @@ def _read_trades(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     count, token = 0, data + 1
     while token < tape[data]["next"]:
         time_ms = _begin(text, wire, token, _TRADES)
-        tid = integer(text, tape[member(tape, token, NAME_TID)])
-        side = text_of(text, tape[member(tape, token, NAME_SIDE)])
-        if time_ms < 0 or not 0 <= tid < TID_MAX or not (side == NAME_A or side == NAME_B):
+        tid = integer(text, tape[member(tape, token, wire_names.TID)])
+        side = text_of(text, tape[member(tape, token, wire_names.SIDE)])
+        if time_ms < 0 or not 0 <= tid < TID_MAX or not (side == wire_names.A or side == wire_names.B):
             return _MALFORMED
         if count == len(wire.rows):
             return _OVERSIZED
@@ -319,7 +322,8 @@ def _read_trades(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
         if refusal < 0:
             return refusal
         row = wire.rows[count]
-        row["kind"], row["side"], row["remote_seq"] = _KIND_TRADE, _BUY if side == NAME_B else _SELL, tid
+        row["kind"], row["remote_seq"] = _KIND_TRADE, tid
+        row["side"] = _BUY if side == wire_names.B else _SELL
         row["seq"], row["local_ts_ns"], row["exch_ts_ns"] = 0, local_ts_ns, time_ms * NS_PER_MS
         row["venue"], row["symbol"] = _MAKER, wire.message[0]["symbol"]
         count, token = count + 1, tape[token]["next"]
@@ -339,7 +343,7 @@ def _new_trades(
         history = stream["live_from_ms"] == 0 or time_ms < stream["live_from_ms"]
         stream["arriving_ms"] = max(stream["arriving_ms"], time_ms)
         if not first_sight(seen, row["symbol"], row["remote_seq"] + 1):
-            counters[_SEEN_TRADES] += 1
+            counters[_REPLAYED if history else _SEEN_TRADES] += 1
         elif not history and time_ms < stream["newest_ms"]:
             counters[_LATE_TRADES] += 1
         else:
@@ -362,9 +366,9 @@ def _new_trades(
 @kernel
 def _read_context(text: int, wire: Wire, data: int, local_ts_ns: int) -> int:
     tape = wire.tape
-    symbol = symbol_of(text, tape[member(tape, data, NAME_COIN)], wire.names)
-    context = member(tape, data, NAME_CTX)
-    token = member(tape, context, NAME_FUNDING) if context > 0 else 0
+    symbol = symbol_of(text, tape[member(tape, data, wire_names.COIN)], wire.names)
+    context = member(tape, data, wire_names.CTX)
+    token = member(tape, context, wire_names.FUNDING) if context > 0 else 0
     if symbol < 0 or token == 0 or tape[token]["kind"] != STRING:
         return _MALFORMED
     if len(wire.rows) < 1:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Raw, Struct
 
-from mmpipe.enums import Counter, EventKind, Side, Venue
+from mmpipe.enums import Counter, EventKind, Side, StreamKind, Venue
 from mmpipe.venue import decimal_text
 from tests.oracles.binance_depth import NO_CHAIN, DepthSync, Diff, Level
 from tests.oracles.frame_decoder import EventRows, FrameDecoder, Rejected
@@ -149,7 +149,12 @@ class Binance(FrameDecoder):
             self._diff(self._update.decode(body), rows)
         elif kind == "snapshot":
             self._start_depth(self._snapshot.decode(body), rows)
-        elif kind != "answer":
+        elif kind == "answer":
+            number = envelope.id if isinstance(envelope.id, int) else 0
+            symbol, kind = divmod(number - 1, len(StreamKind))
+            if kind == StreamKind.DEPTH and 0 <= symbol < len(self._depths):
+                self._depths[symbol].restart()
+        else:
             raise Rejected(Counter.MALFORMED)
 
     def _best(self, ticker: _BookTicker, rows: EventRows) -> None:

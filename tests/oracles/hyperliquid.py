@@ -190,7 +190,10 @@ class Hyperliquid(FrameDecoder):
             newest_ms[symbol] = max(trade.time, newest_ms.get(symbol, 0))
             history = trade.time < self._live_from_ms.get(symbol, trade.time + 1)
             if trade.tid in self._seen[symbol] or (symbol, trade.tid) in accepted:
-                duplicates += 1
+                if history:
+                    self.counters[Counter.REPLAYED] += 1
+                else:
+                    duplicates += 1
             elif not history and trade.time < self._newest_ms.get(("trades", symbol), 0):
                 late += 1
             else:

@@ -135,3 +135,20 @@ def test_snapshots_of_several_symbols_are_handed_over_by_symbol() -> None:
     assert [read.decoder.needs_snapshot(symbol) for symbol in (0, 1)] == [True, False]
     assert read.decoder.decode_snapshot(0, b"", 9, out) == 0
     assert read.counted() == {"MALFORMED": 1}
+
+
+def test_the_confirmation_of_a_request_begins_its_book_anew_and_no_other() -> None:
+    read = Reader()
+    out = out_rows()
+    for symbol, name in enumerate(LEADS):
+        read(depth(11, 20, 10, s=name))
+        assert read.decoder.decode_snapshot(symbol, snapshot(15), 9, out)
+    answer = BinanceDecoder.request_id(1, StreamKind.DEPTH)
+    assert len(read(f'{{"result":null,"id":{answer}}}'.encode())) == 0
+    assert [read.decoder.needs_snapshot(symbol) for symbol in (0, 1)] == [False, True]
+    read(f'{{"result":null,"id":{BinanceDecoder.request_id(0, StreamKind.BBO)}}}'.encode())
+    assert not read.decoder.needs_snapshot(0)
+    assert not read.decoder.has_waiting_diffs(1)
+    read(depth(21, 30, 20, s=LEADS[1]))
+    assert read.decoder.has_waiting_diffs(1)
+    assert read.counted() == {}

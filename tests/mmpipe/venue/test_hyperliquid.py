@@ -163,7 +163,7 @@ def test_history_repeated_after_a_reconnect_counts_once() -> None:
     assert rows["remote_seq"].tolist() == [3]
     assert rows["flags"].tolist() == [HISTORY | LAST]
     assert reader(trades(trade(4, T0_MS + 30)))["flags"].tolist() == [LAST]
-    assert reader.counted() == {"DUPLICATES": 2}
+    assert reader.counted() == {"REPLAYED": 2}
 
 
 def test_a_reconnect_that_repeats_only_known_trades_does_not_make_the_next_one_history() -> None:
@@ -177,7 +177,36 @@ def test_a_reconnect_that_repeats_only_known_trades_does_not_make_the_next_one_h
 def test_a_trade_twice_in_one_message_counts_once() -> None:
     reader = Reader()
     assert len(reader(trades(trade(1), trade(1), trade(2)))) == 2
-    assert reader.counted() == {"DUPLICATES": 1}
+    assert reader.counted() == {"REPLAYED": 1}  # the first message is history
+    assert len(reader(trades(trade(3, T0_MS + 1), trade(3, T0_MS + 1)))) == 1
+    assert reader.counted() == {"REPLAYED": 1, "DUPLICATES": 1}
+
+
+def confirmed(method: str = "subscribe", **subscription: object) -> bytes:
+    data = {"method": method, "subscription": {"type": "bbo", "coin": "BTC", **subscription}}
+    return frame({"channel": "subscriptionResponse", "data": data})
+
+
+def test_a_confirmed_subscription_begins_its_stream_anew_and_no_other() -> None:
+    reader = Reader()
+    reader(bbo(time_ms=T0_MS + 10))
+    reader(bbo(time_ms=T0_MS + 10, coin="ETH"))
+    reader(book(time_ms=T0_MS + 10))
+    reader(trades(trade(1)))
+    for other in (confirmed("unsubscribe"), confirmed(type="l2Book", fast=True), confirmed(coin="DOGE")):
+        reader(other)
+        assert len(reader(bbo(time_ms=T0_MS))) == 0
+    reader(confirmed())
+    assert len(reader(bbo(time_ms=T0_MS))) == 2
+    assert len(reader(bbo(time_ms=T0_MS, coin="ETH"))) == 0
+    assert len(reader(book(time_ms=T0_MS))) == 0
+    reader(confirmed(type="l2Book", fast=False, nSigFigs=None))
+    assert len(reader(book(time_ms=T0_MS)))
+    assert reader(trades(trade(2, T0_MS + 1)))["flags"].tolist() == [LAST]
+    reader(confirmed(type="trades"))
+    rows = reader(trades(trade(1), trade(2, T0_MS + 1), trade(3, T0_MS + 2)))
+    assert (rows["remote_seq"].tolist(), rows["flags"].tolist()) == ([3], [HISTORY | LAST])
+    assert reader.counted() == {"OUT_OF_ORDER": 5, "REPLAYED": 2}
 
 
 def test_funding_is_per_eight_hours_and_settles_at_the_next_hour() -> None:
