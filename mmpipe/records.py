@@ -355,8 +355,7 @@ BOARD = _record(
 FEED_BOARD = _record(  # arrays: by Venue, and by Venue and StreamKind
     640,
     ("seq", "i8"), ("ts_ns", "i8"), ("symbol", "u2"),
-    ("market_state", "u1", (VENUES,)),  # FeedState
-    ("pad_state", "u1", (4,)),
+    ("market_state", "u1", (VENUES,)), ("pad_state", "u1", (4,)),  # FeedState
     ("touch_ts_ns", "i8", (VENUES,)),  # when best prices were last confirmed; 0: never
     ("touch_limit_ns", "i8", (VENUES,)),  # contract: longest silence of the touch that is normal
     ("least_delay_ns", "i8", (VENUES,)),  # smallest apparent delay of late: local wall - venue's stamp
@@ -366,9 +365,10 @@ FEED_BOARD = _record(  # arrays: by Venue, and by Venue and StreamKind
     ("stream_typical_ns", "i8", (VENUES, STREAM_KINDS)),  # median interval; 0: not yet measured
     ("stream_limit_ns", "i8", (VENUES, STREAM_KINDS)),
     ("stream_missed", "i4", (VENUES, STREAM_KINDS)),  # messages proved lost
+    ("stream_asked", "i4", (VENUES, STREAM_KINDS)),  # times it was subscribed anew
     ("stream_contracts", "i2", (VENUES, STREAM_KINDS)),  # times its cadence was found to be another
     ("stream_state", "u1", (VENUES, STREAM_KINDS)),  # FeedState
-    ("pad", "u1", (68,)),
+    ("pad", "u1", (20,)),
 )  # fmt: skip
 
 RISK_BOARD = _record(

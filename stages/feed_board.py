@@ -37,7 +37,7 @@ class FeedBoard:
         # The table is indexed by venue first, the boards by symbol.
         rows["market_state"] = table.markets["state"].T
         rows["touch_ts_ns"], rows["touch_limit_ns"] = table.touches["ts_ns"].T, table.touches["limit_ns"].T
-        for name in ("messages", "missed", "state"):
+        for name in ("messages", "missed", "asked", "state"):
             rows[f"stream_{name}"] = table.streams[name].swapaxes(0, 1)
         for name in ("ts_ns", "typical_ns", "limit_ns", "contracts"):
             rows[f"stream_{name}"] = table.cadences[name].swapaxes(0, 1)

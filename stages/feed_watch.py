@@ -127,7 +127,6 @@ class FeedWatch:
                 logger.warning(
                     "{} {} is silent or lost: asked for anew", link.names[symbol], kind.name.lower()
                 )
-                link.restart_stream(kind, symbol)
                 task = asyncio.get_running_loop().create_task(link.ask(kind, symbol))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -19,7 +19,9 @@ FEED_STYLE = {"live": "green", "stale": "red", "gapped": "red", "syncing": "yell
 
 def render(status: dict[str, Any]) -> RenderableType:
     """A `run/1` dictionary as one screen."""
-    return Group(_headline(status), _symbols(status), _stages(status), _rings(status), _loops(status))
+    return Group(
+        _headline(status), _symbols(status), _stages(status), _clocks(status), _rings(status), _loops(status)
+    )
 
 
 def _headline(status: dict[str, Any]) -> RenderableType:
@@ -108,6 +110,17 @@ def _rings(status: dict[str, Any]) -> RenderableType:
     return Text("records waiting in rings  " + ("   ".join(waiting) or "none"), style="dim")
 
 
+def _clocks(status: dict[str, Any]) -> RenderableType:
+    # The same for every symbol: a venue has one clock.
+    feeds = next(iter(status["symbols"].values()))["feeds"]
+    parts = []
+    for venue, feed in feeds.items():
+        low, high = (f"{bound:+.1f}" if bound is not None else "?" for bound in feed["skew_ms"])
+        missed = sum(stream["missed"] for stream in feed["streams"].values())
+        parts.append(f"{venue}: ahead of it by {low} to {high} ms, {missed} messages missed")
+    return Text("clock and streams  " + "   ".join(parts), style="dim")
+
+
 def _loops(status: dict[str, Any]) -> RenderableType:
     parts = [
         f"{name}: {loop['updates']} updates of {loop['inputs']} → {loop['consumer']}"
@@ -121,7 +134,7 @@ def _quote(side: dict[str, float]) -> str:
 
 
 def _feed(feed: dict[str, Any]) -> Text:
-    age = "" if feed["age_ms"] is None else f" {feed['age_ms']:.0f} ms"
+    age = "" if feed["age_ms"] is None else f" {feed['age_ms']:.0f} of {feed['limit_ms']:.0f} ms"
     return Text(feed["state"] + age, style=FEED_STYLE[feed["state"]])
 
 

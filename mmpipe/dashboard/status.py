@@ -10,7 +10,7 @@ import numpy as np
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S, MonotonicClock
 from mmpipe.config import Config
-from mmpipe.enums import Counter, FeedState, Mode, Reason, StageId, Toxicity
+from mmpipe.enums import Counter, FeedState, Mode, Reason, StageId, StreamKind, Toxicity, Venue
 from mmpipe.provenance import provenance
 from mmpipe.records import INSTRUMENT
 from mmpipe.store.database import read_loops
@@ -49,6 +49,7 @@ REFUSALS = (
     Counter.STALE,
     Counter.ASKED,
     Counter.RESYNCS,
+    Counter.REPLAYED,
     Counter.LOGS_DROPPED,
 )
 
@@ -224,3 +225,36 @@ class LineReader:
             else None,
             "limits": limits,
         }
+
+
+def _feed(board: np.void, venue: Venue, now_ns: int) -> dict[str, Any]:
+    touch_ns = int(board["touch_ts_ns"][venue])
+    low_ns, high_ns = int(board["skew_low_ns"][venue]), int(board["skew_high_ns"][venue])
+    return {
+        "state": FeedState(int(board["market_state"][venue])).name.lower(),
+        "age_ms": round((now_ns - touch_ns) / NS_PER_MS, 1) if touch_ns else None,
+        "limit_ms": round(int(board["touch_limit_ns"][venue]) / NS_PER_MS, 1),
+        "messages": int(board["stream_messages"][venue].sum()),
+        "least_delay_ms": _milliseconds(int(board["least_delay_ns"][venue])),
+        "skew_ms": [_milliseconds(low_ns), _milliseconds(high_ns)],  # of this clock over the venue's
+        "streams": {
+            kind.name.lower(): {
+                "state": FeedState(int(board["stream_state"][venue, kind])).name.lower(),
+                "messages": int(board["stream_messages"][venue, kind]),
+                "missed": int(board["stream_missed"][venue, kind]),
+                "asked": int(board["stream_asked"][venue, kind]),
+                "age_ms": round((now_ns - int(board["stream_ts_ns"][venue, kind])) / NS_PER_MS, 1)
+                if board["stream_ts_ns"][venue, kind]
+                else None,
+                "typical_ms": round(int(board["stream_typical_ns"][venue, kind]) / NS_PER_MS, 1),
+                "limit_ms": round(int(board["stream_limit_ns"][venue, kind]) / NS_PER_MS, 1),
+                "contracts": int(board["stream_contracts"][venue, kind]),
+            }
+            for kind in StreamKind
+            if board["stream_state"][venue, kind] or board["stream_messages"][venue, kind]
+        },
+    }
+
+
+def _milliseconds(value_ns: int) -> float | None:
+    return round(value_ns / NS_PER_MS, 1) if abs(value_ns) < UNKNOWN else None

@@ -6,7 +6,8 @@ ratio, between two configured bounds. Median and limit are the *contract* a read
 is measured anew all the time and counted as a new one when the median has doubled or halved.
 
 Intervals fall into eight buckets per doubling from 1 ms on, so that a quantile is exact to 9 %. When the
-histogram holds twice its memory, all counts are halved: the newest intervals weigh most.
+histogram holds twice its memory, all counts are halved: the newest intervals weigh most. What was called
+stale is not learned from, unless it happens again and again: then the venue has changed its habit.
 """
 
 import math
@@ -20,13 +21,15 @@ BUCKETS: Final = 160  # eight per doubling: 1 ms to 17 minutes
 PER_DOUBLING: Final = 8
 NS_PER_MS: Final = 1_000_000
 SAMPLES_MIN: Final = 16  # below this only the bound is trusted
+SURPRISES_MAX: Final = 3  # from this many in a row on they are learned
 MOVED_RATIO: Final = 2.0  # of the median: another contract
 
 CADENCE = np.dtype(
     [
         ("counts", "i4", (BUCKETS,)),
         ("total", "i8"),  # of the counts
-        ("samples", "i8"),  # intervals ever measured
+        ("samples", "i8"),  # intervals ever learned from
+        ("surprises", "i8"),  # intervals beyond the limit, one after the other
         ("ts_ns", "i8"),  # newest beat, monotonic; 0: none
         ("typical_ns", "i8"),  # median; 0: not yet measured
         ("limit_ns", "i8"),  # longest silence that is normal
@@ -63,7 +66,13 @@ def beat(cadence: np.void, ts_ns: int, limits: np.void) -> bool:
     before_ns = cadence["ts_ns"]
     cadence["ts_ns"] = max(ts_ns, before_ns)
     if before_ns == 0:
-        cadence["limit_ns"] = limits["max_ns"]
+        if cadence["limit_ns"] == 0:
+            cadence["limit_ns"] = limits["max_ns"]
+        return False
+    # A silence beyond the limit is a fault, not a habit, until it keeps coming back.
+    surprising = cadence["samples"] >= SAMPLES_MIN and ts_ns - before_ns > cadence["limit_ns"]
+    cadence["surprises"] = cadence["surprises"] + 1 if surprising else 0
+    if 0 < cadence["surprises"] < SURPRISES_MAX:
         return False
     cadence["counts"][_bucket(ts_ns - before_ns)] += 1
     cadence["total"] += 1

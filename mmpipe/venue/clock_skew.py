@@ -18,6 +18,7 @@ import numpy as np
 from ringbuf.jit import example, kernel
 
 WINDOW_NS: Final = 60_000_000_000
+CALM_NS: Final = 1_000_000_000  # without a late message: the next one begins another lateness
 UNKNOWN: Final = 1 << 62
 STAMP_NS: Final = 1_000_000  # venues stamp in whole milliseconds, rounded down
 
@@ -28,7 +29,7 @@ SKEW = np.dtype(
         ("low_ns", "i8"),  # of the newest answered request
         ("high_ns", "i8"),
         ("asked", "i8"),  # requests answered
-        ("late", "i8"),  # 1: the newest message was late
+        ("late_ts_ns", "i8"),  # when the newest late message came, monotonic; 0: none
     ],
     align=True,
 )
@@ -36,7 +37,7 @@ SKEW = np.dtype(
 
 @kernel
 def on_message(skews: np.ndarray, venue: int, delay_ns: int, ts_ns: int, late_ns: int) -> bool:
-    """A stamped message came; True when it begins to be late.
+    """A stamped message came; True when a lateness begins.
 
     Parameters
     ----------
@@ -61,8 +62,9 @@ def on_message(skews: np.ndarray, venue: int, delay_ns: int, ts_ns: int, late_ns
         skew["window_ts_ns"] = ts_ns
     skew["least_ns"][0] = min(skew["least_ns"][0], delay_ns)
     late = delay_ns - least_delay_ns(skews, venue) > late_ns
-    began = late and skew["late"] == 0
-    skew["late"] = 1 if late else 0
+    began = late and (skew["late_ts_ns"] == 0 or ts_ns - skew["late_ts_ns"] > CALM_NS)
+    if late:
+        skew["late_ts_ns"] = ts_ns
     return began
 
 

@@ -30,12 +30,17 @@ KINDS: Final = 6  # STREAM_KINDS
 VENUES: Final = 2
 UNANSWERED_MAX: Final = 2  # requests for a stream without an answer that cost the connection
 DOUBLINGS_MAX: Final = 6  # of the time between two requests
+ASK_INTERVAL_NS: Final = 1_000_000_000  # at least between two requests for a stream, doubled by each
+RELIEF_NS: Final = 10_000_000_000
 DOWN: Final = -1
 AT_ONCE: Final = 0
 SKIPPED_BEATS_MAX: Final = 4  # a longer hole in a rhythm is a change of it
 HOLE: Final = 1.6  # beats without a message that prove one lost
 MEMORY: Final = 256  # intervals a cadence is learned from; of a rhythm: 32
 RHYTHM_MEMORY: Final = 32
+RHYTHM_QUANTILE: Final = 0.9  # of so few intervals the highest quantiles are single accidents
+
+RHYTHMS: Final = (StreamKind.BOOK_FAST, StreamKind.BOOK_FULL, StreamKind.CONTEXT, StreamKind.DEPTH)
 
 ASK, DROP, SAY = 1, 2, 3  # Action.what: subscribe anew, give the connection up, publish the market's state
 
@@ -46,7 +51,9 @@ STREAM = np.dtype(
         ("messages", "i8"),
         ("missed", "i8"),  # messages proved lost
         ("asked_ts_ns", "i8"),  # when it was subscribed last, monotonic; DOWN: its connection is lost
-        ("unanswered", "i8"),  # requests since its newest message
+        ("asked", "i8"),  # times it was subscribed anew
+        ("unanswered", "i8"),  # … since its newest message
+        ("patience", "i8"),  # doublings of the time to the next request; falls by one every RELIEF_NS
         ("exch_ts_ns", "i8"),  # newest venue time of this connection; 0: none
     ],
     align=True,
@@ -54,6 +61,7 @@ STREAM = np.dtype(
 MARKET = np.dtype(
     [
         ("state", "i8"),  # FeedState
+        ("exch_ts_ns", "i8"),  # newest venue time of a message that stated best prices
         ("bid_tick", "i8"),  # newest best quotes of this connection; 0: none
         ("ask_tick", "i8"),
         ("contradicted_ts_ns", "i8"),  # when a book first disagreed with them; 0: it does not
@@ -111,7 +119,8 @@ def new_streams(symbols: int, subscribed: dict[Venue, tuple[StreamKind, ...]], f
     """
     limits: np.ndarray = np.repeat(touch_limits(feed)[:, np.newaxis], KINDS, axis=1)
     limits["max_ns"] = int(feed.silence_max_s * NS_PER_S)
-    limits["memory"][:, [StreamKind.BOOK_FAST, StreamKind.BOOK_FULL, StreamKind.CONTEXT]] = RHYTHM_MEMORY
+    rhythms = [int(kind) for kind in RHYTHMS]
+    limits["memory"][:, rhythms], limits["quantile"][:, rhythms] = RHYTHM_MEMORY, RHYTHM_QUANTILE
     rules = np.zeros(1, RULES)
     rules["first_ns"] = feed.first_message_timeout_ms * NS_PER_MS
     rules["contradiction_ns"] = feed.contradiction_ms * NS_PER_MS
@@ -219,10 +228,13 @@ def on_message(
     stream["exch_ts_ns"] = max(stream["exch_ts_ns"], rows[0]["exch_ts_ns"])
     if kind == _BBO:
         _take_quote(market, rows)
-    elif kind == _FAST or kind == _FULL:
+    elif kind == _FAST:  # on the same socket: nothing can be under way
         _compare(table, symbol, rows, count, ts_ns)
-    elif kind != _DEPTH:
+    elif kind != _FULL and kind != _DEPTH:
         return missed, False
+    if 0 < rows[0]["exch_ts_ns"] < market["exch_ts_ns"]:
+        return missed, False  # overtaken on the way: it confirms nothing
+    market["exch_ts_ns"] = max(market["exch_ts_ns"], rows[0]["exch_ts_ns"])
     beat(table.touches[venue, symbol], ts_ns, table.touch_limits[venue])
     # A maker's market begins with a book, a lead's with best prices; once begun, both confirm it.
     begun = market["state"] == _LIVE or market["state"] == _STALE
@@ -325,10 +337,17 @@ def _judge_stream(table: Streams, venue: int, symbol: int, kind: int, now_ns: in
         if not is_silent(cadence, now_ns):
             return 0
         stream["state"] = _STALE
-    wait_ns = table.rules[0]["first_ns"] << min(stream["unanswered"], DOUBLINGS_MAX)
-    if stream["asked_ts_ns"] != AT_ONCE and now_ns - stream["asked_ts_ns"] <= wait_ns:
+    since_ns = now_ns - stream["asked_ts_ns"]
+    patience = max(stream["patience"] - since_ns // RELIEF_NS, 0)
+    wait_ns = ASK_INTERVAL_NS << min(patience, DOUBLINGS_MAX)
+    if stream["state"] == _SYNCING or stream["unanswered"] > 0:  # an answer is under way
+        wait_ns = table.rules[0]["first_ns"] << min(stream["unanswered"], DOUBLINGS_MAX)
+    if stream["asked_ts_ns"] != AT_ONCE and since_ns <= wait_ns:
         return 0
+    stream["patience"] = patience + 1
+    pause(cadence)  # what answers a request says nothing of the stream's own rhythm
     stream["asked_ts_ns"] = now_ns
+    stream["asked"] += 1
     stream["unanswered"] += 1
     # Quotes and trades may have nothing to say; the maker's books and context answer every subscription.
     answers = venue == _MAKER and (kind == _FAST or kind == _FULL or kind == _CONTEXT)

@@ -44,7 +44,7 @@ def forecast(now_ns: int, **fields: float) -> np.ndarray:
     mid_px = (BID_TICK + ASK_TICK) / 2 * TICK_PX
     values: dict[str, float] = {
         "ts_ns": now_ns, "cause_ts_ns": now_ns, "cause_seq": 3, "trigger": int(Trigger.BBO), "book_valid": 1,
-        "maker_feed": int(FeedState.LIVE), "lead_feed": int(FeedState.LIVE),
+        "maker_feed": int(FeedState.LIVE), "lead_feed": int(FeedState.LIVE), "book_limit_ns": 1_000 * MS,
         "best_bid_tick": BID_TICK, "best_ask_tick": ASK_TICK,
         "best_bid_px": BID_TICK * TICK_PX, "best_ask_px": ASK_TICK * TICK_PX, "mid_px": mid_px,
         "spread_bps": (ASK_TICK - BID_TICK) * TICK_PX / mid_px * 1e4, "microprice_px": mid_px,
@@ -218,6 +218,17 @@ def test_an_invalid_book_or_a_feed_that_is_not_live_is_not_quoted(field: str) ->
     made = ready()
     made.on_forecast(forecast(START, **{field: 0}), START)
     assert len(made.intents()) == 0
+
+
+def test_a_touch_older_than_its_contract_is_not_quoted_however_fresh_the_judgement() -> None:
+    for age_ms, late_ms, quoted in ((900, 100, True), (900, 101, False), (1_001, 0, False), (0, 300, True)):
+        made = ready()
+        made.on_forecast(forecast(START, book_age_ns=age_ms * MS), START + late_ms * MS)
+        assert (len(places(made.intents())) > 0) == quoted, (age_ms, late_ms)
+    made = ready()
+    made.on_forecast(forecast(START, book_limit_ns=0), START + 1)
+    assert len(made.intents()) == 0
+    assert made.board(0)["bid_reason"][0] == Reason.MAKER_FEED_NOT_LIVE
 
 
 def test_a_fill_moves_the_position_once_and_tells_everybody() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,13 +36,13 @@ Behaviour = Callable[[ServerConnection, int], Awaitable[None]]
 class Watched:
     """A connection with everything it said."""
 
-    def __init__(self, url: str, **changes: object) -> None:
+    def __init__(self, url: str, feed: FeedConfig = FEED, **changes: object) -> None:
         self.frames: list[bytes] = []
         self.states: list[FeedState] = []
         endpoint = {"subscriptions": (b"one", b"two"), "ping": b"ping", "awaits_first": False, **changes}
         self.connection = Connection(
             Endpoint(url=url, **endpoint),
-            FEED,
+            feed,
             MonotonicClock(),
             random.Random(1),
             self.on_frame,
@@ -226,3 +227,31 @@ def test_the_wait_doubles_to_its_bound_with_jitter_of_the_seed() -> None:
     assert first == second
     for wait_s, bound_s in zip(first, (0.01, 0.02, 0.04, 0.04, 0.04, 0.04), strict=True):
         assert bound_s / 2 <= wait_s <= bound_s
+
+
+async def hang_up_at_once(socket: ServerConnection, number: int) -> None:
+    socket.transport.abort()
+
+
+def test_a_connection_that_is_cut_off_again_and_again_stays_within_its_budget() -> None:
+    budget = 3
+    started_s = time.monotonic()
+    watched = played(
+        hang_up_at_once,
+        lambda w: time.monotonic() - started_s > 1.0,  # ten times what the back-off alone would need
+        feed=feed_config(connects_per_min_max=budget),
+    )
+    assert watched.connection.reconnects == budget
+    freely = played(hang_up_at_once, lambda w: w.connection.reconnects > 3 * budget)
+    assert freely.connection.reconnects > 3 * budget
+
+
+def test_an_old_connection_is_replaced_before_the_venue_ends_it() -> None:
+    async def chat(socket: ServerConnection, number: int) -> None:
+        await socket.send(f"hello {number}")
+        await socket.wait_closed()
+
+    watched = played(
+        chat, lambda w: b"hello 2" in w.frames, feed=feed_config(connection_age_max_h=0.3 / 3_600)
+    )
+    assert watched.states[:3] == [FeedState.SYNCING, FeedState.GAPPED, FeedState.SYNCING]
