@@ -130,7 +130,7 @@ def play_blocks() -> None:
 
     for scenario in ("quiet", "cascade"):
         config = configuration.load(ROOT / "pipeline.toml", {"venue.scenario": scenario})
-        settings, _, _ = embedded_settings(config)
+        settings, _, _ = embedded_settings(config, trades=True)
         assert settings is not None
         exchange = Exchange(settings, 1)
         for block in range(BLOCKS):

@@ -90,6 +90,7 @@ def _context(config: Config, instruments: np.ndarray, url: str) -> Context:
         config_tree=msgspec.to_builtins(config),
         instruments_hex=instruments.tobytes().hex(),
         venue_url=url,
+        feed_url=url,
         lead_public_url=f"{websocket}/public/stream",
         lead_market_url=f"{websocket}/market/stream",
         lead_rest_url="",

@@ -16,6 +16,7 @@ from ringbuf.errors import RingbufError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon.")
 venue_app = typer.Typer(help="The embedded exchange.")
+drill_app = typer.Typer(no_args_is_help=True, help="Let things go wrong on purpose, and see what is seen.")
 config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
 data_app = typer.Typer(no_args_is_help=True, help="Recorded market data.")
 import_app = typer.Typer(no_args_is_help=True, help="Other people's recordings as folders of ours.")
@@ -24,6 +25,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")
 app.add_typer(config_app, name="config")
 app.add_typer(venue_app, name="venue")
+app.add_typer(drill_app, name="drill")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
 InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
@@ -129,6 +131,25 @@ def venue_ctl(
 
 
 @app.command()
+def record(
+    out: Annotated[Path | None, typer.Option("--out", help="folder to create; empty: recordings/…")] = None,
+    config: ConfigOption = Path("pipeline.toml"),
+    instance: Annotated[
+        str, typer.Option("--instance", help="a running pipeline to listen to; else a feed of its own")
+    ] = "record",
+    duration: Annotated[float, typer.Option("--duration", help="seconds; 0: until Ctrl-C")] = 0.0,
+    scenario: Annotated[str, typer.Option("--scenario", help="market of the embedded venue")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="-1: as configured")] = -1,
+    part_minutes: Annotated[float, typer.Option("--part-minutes", help="what one file covers")] = 15.0,
+    json: Annotated[Path | None, typer.Option("--json", help="write record/1 to this file")] = None,
+) -> None:
+    """Record market data, lossless or with counted gaps, into a folder that `replay` reads."""
+    from mmpipe.commands.record import RecordOptions, record_market
+
+    record_market(RecordOptions(out, config, instance, duration, scenario, seed, part_minutes, json))
+
+
+@app.command()
 def replay(
     data: Annotated[
         Path,
@@ -143,6 +164,22 @@ def replay(
     from mmpipe.commands.replay import replay_file
 
     replay_file(data, config, json)
+
+
+@drill_app.command("feed")
+def drill_feed(
+    config: ConfigOption = Path("pipeline.toml"),
+    instance: Annotated[str, typer.Option("--instance", help="name of the pipeline")] = "drill",
+    duration: Annotated[float, typer.Option("--duration", help="seconds of faults")] = 60.0,
+    seed: Annotated[int, typer.Option("--seed", help="of the market and of the faults")] = 7,
+    scenario: Annotated[str, typer.Option("--scenario", help="empty: as configured")] = "",
+    json: Annotated[Path | None, typer.Option("--json", help="write drill/1 to this file")] = None,
+) -> None:
+    """Disturb the market data of an embedded line: every fault must be seen, no old or wrong book used."""
+    from mmpipe.commands.drill import DrillOptions
+    from mmpipe.commands.drill import drill_feed as run_drill
+
+    run_drill(DrillOptions(config, instance, duration, seed, scenario, json))
 
 
 @app.command()

@@ -25,6 +25,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     config_tree: dict[str, Any]
     instruments_hex: str  # INSTRUMENT rows, one per configured symbol
     venue_url: str  # http://… of the maker venue
+    feed_url: str  # where feed finds it: the same, or a proxy before it
     lead_public_url: str
     lead_market_url: str
     lead_rest_url: str

@@ -26,8 +26,15 @@ class RunKeys(NamedTuple):
     account: str
 
 
-def embedded_settings(config: Config) -> tuple[VenueSettings | None, str, RunKeys]:
+def embedded_settings(config: Config, trades: bool) -> tuple[VenueSettings | None, str, RunKeys]:
     """Settings of the embedded venue, or None for a real one, with the URL and keys of the run.
+
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    trades : bool
+        False: only market data is wanted, which takes no keys.
 
     Raises
     ------
@@ -35,6 +42,8 @@ def embedded_settings(config: Config) -> tuple[VenueSettings | None, str, RunKey
         A real venue without account or key files.
     """
     venue = config.venue
+    if venue.kind == "hyperliquid" and not trades:
+        return None, venue.url, RunKeys("", "", "")
     if venue.kind == "hyperliquid":
         for key in ("account", "execution_key_file", "risk_key_file"):
             if not getattr(venue, key):

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -58,6 +59,15 @@ WATCH_INTERVAL_S = 0.05
 class Supervisor:
     """One running instance.
 
+    Parameters
+    ----------
+    config : Config
+        Of the run.
+    reroute : callable, optional
+        Given the venue's address, returns where feed finds it: a proxy's.
+    start_order : sequence of StageId, optional
+        The stages to run, in the order they start; a recording runs feed alone.
+
     Attributes
     ----------
     context : Context
@@ -68,8 +78,15 @@ class Supervisor:
         Counters of the lives that ended; a screen adds them to those of the present lives.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reroute: Callable[[str], str] | None = None,
+        start_order: Sequence[StageId] = topology.START_ORDER,
+    ) -> None:
         self.config = config
+        self._reroute = reroute
+        self._start_order = tuple(start_order)
         self.restarts = dict.fromkeys(topology.BEATING, 0)
         self.counters_before = np.zeros((len(StageId), len(Counter)), np.int64)
         self.halt_reason = ""
@@ -99,7 +116,7 @@ class Supervisor:
         self._take_lock()
         try:
             latch = Latch.of_instance(self.config)
-            if latch.reason:
+            if latch.reason and self._trades:
                 raise RiskHaltedError(
                     f"KILL is latched ({latch.reason}); when the cause is understood: "
                     f"mmpipe risk reset --instance {self.config.instance.name} --reason '…'"
@@ -143,6 +160,11 @@ class Supervisor:
         self._end(StageId.VENUE)
         self._tear_down()
 
+    @property
+    def _trades(self) -> bool:
+        # A recording needs neither keys nor an account, and no latch forbids it.
+        return StageId.EXECUTION in self._start_order
+
     def venue_lives(self) -> bool:
         """False when the venue was embedded and is gone."""
         return self.config.venue.kind != "embedded" or StageId.VENUE in self._children
@@ -169,15 +191,18 @@ class Supervisor:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._telemetry = telemetry_queue()
         LogShipper("supervisor", self.config.log, self._telemetry)
-        settings, venue_url, keys = embedded_settings(self.config)
+        settings, venue_url, keys = embedded_settings(self.config, self._trades)
         if settings is not None:
             venue_url = self._start_venue(settings)
-        self.config = with_venue_fees(self.config, venue_url, keys.account)
-        public_url, market_url, rest_url = lead_addresses(self.config.lead, venue_url)
+        if self._trades:
+            self.config = with_venue_fees(self.config, venue_url, keys.account)
+        feed_url = self._reroute(venue_url) if self._reroute else venue_url
+        public_url, market_url, rest_url = lead_addresses(self.config.lead, feed_url)
         self.context = Context(
             config_tree=msgspec.to_builtins(self.config),
             instruments_hex=venue_instruments(self.config, venue_url).tobytes().hex(),
             venue_url=venue_url,
+            feed_url=feed_url,
             lead_public_url=public_url,
             lead_market_url=market_url,
             lead_rest_url=rest_url,
@@ -195,12 +220,12 @@ class Supervisor:
         ]
         self.context.write()
         warm(freeze=False)  # once, here: children then find every kernel in the cache
-        for stage in topology.START_ORDER[:-1]:
+        for stage in self._start_order[:-1]:
             self._start_stage(stage)
-        for stage in topology.START_ORDER[:-1]:
+        for stage in self._start_order[:-1]:
             self._await_ready(stage)
-        self._start_stage(topology.START_ORDER[-1])
-        self._await_ready(topology.START_ORDER[-1])
+        self._start_stage(self._start_order[-1])
+        self._await_ready(self._start_order[-1])
 
     def _start_venue(self, settings: Any) -> str:
         ours, theirs = self._spawn.Pipe()

@@ -41,7 +41,7 @@ class VenueTime:
     """
 
     def __init__(self, context: Context, on_answer: OnAnswer, clock: Clock) -> None:
-        self._maker_url = context.venue_url.rstrip("/") + "/info"
+        self._maker_url = context.feed_url.rstrip("/") + "/info"
         self._lead_url = context.lead_rest_url.rstrip("/") + PATHS[context.config.lead.market]
         self._interval_s = context.config.feed.venue_time_interval_s
         self._clock = clock

@@ -144,6 +144,7 @@ def _context(recording: Recording, config: Config, folder: str) -> Context:
         config_tree=tree,
         instruments_hex=recording.instruments.tobytes().hex(),
         venue_url="",
+        feed_url="",
         lead_public_url="",
         lead_market_url="",
         lead_rest_url="",

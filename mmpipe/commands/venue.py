@@ -54,7 +54,7 @@ def run_venue(options: VenueOptions) -> None:
     ):
         if value not in ("", -1):
             overrides[f"venue.{key}"] = value
-    settings, _, _ = embedded_settings(configuration.load(options.config, overrides))
+    settings, _, _ = embedded_settings(configuration.load(options.config, overrides), trades=True)
     assert settings is not None, "an embedded venue has settings"
     for address in options.accounts:
         if ADDRESS.fullmatch(address.lower()) is None:

@@ -32,7 +32,7 @@ class SimulatedRun:
         )
         tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
         context = Context(
-            config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="",
+            config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="", feed_url="",
             lead_public_url="", lead_market_url="", lead_rest_url="",
             execution_key_hex="", risk_key_hex="", account="",
             run_dir=str(folder), runtime_dir=str(folder), started_wall_ns=0, digest="",

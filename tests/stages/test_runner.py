@@ -128,7 +128,8 @@ def test_a_stage_of_other_sources_is_refused(tmp_path: Path) -> None:
     config = configuration.load(ROOT / "pipeline.toml")
     other = "0" * len(SOURCE_DIGEST)
     context = Context(
-        config_tree=msgspec.to_builtins(config), instruments_hex="", venue_url="", lead_public_url="",
+        config_tree=msgspec.to_builtins(config), instruments_hex="", venue_url="", feed_url="",
+        lead_public_url="",
         lead_market_url="", lead_rest_url="", execution_key_hex="", risk_key_hex="", account="",
         run_dir=str(tmp_path),
         runtime_dir=str(tmp_path), started_wall_ns=0, digest=other,
