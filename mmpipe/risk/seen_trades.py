@@ -15,7 +15,8 @@ from ringbuf.jit import example, kernel
 TABLE_SLOTS: Final = 65_536  # a power of two
 REMEMBERED_MIN: Final = TABLE_SLOTS // 2
 _SYMBOLS: Final = 64
-_MIX: Final = 0x1E3779B97F4A7C15  # odd; spreads consecutive ids over the table (Knuth's multiplicative hash)
+_MIX: Final = 0x9E3779B1  # odd; spreads consecutive ids over the table (Knuth's multiplicative hash)
+_FOLD: Final = (1 << 31) - 1  # compiled products must not overflow
 
 assert _SYMBOLS == SYMBOLS_MAX
 
@@ -56,7 +57,7 @@ def first_sight(seen: np.ndarray, symbol: int, tid: int) -> bool:
 @kernel
 def _find(keys: np.ndarray, key: int) -> int:
     # The free slot where the key belongs, or -1 when it is in the table.
-    slot = ((key * _MIX) >> 20) & (TABLE_SLOTS - 1)
+    slot = ((((key >> 31) ^ key) & _FOLD) * _MIX >> 20) & (TABLE_SLOTS - 1)
     while keys[slot] != 0:
         if keys[slot] == key:
             return -1
