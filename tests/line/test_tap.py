@@ -56,14 +56,14 @@ def test_the_line_does_not_notice_a_tap(line: Line, tmp_path: Path) -> None:
     def looked_long_enough() -> bool:
         status = reader.status()
         backlogs.append(max(status["rings"][name]["backlog"] for name in ("snapshot", "forecast")))
-        return status["counters"]["events"] > before["counters"]["events"] + 3_000
+        shown_count = len(shown.read_text().splitlines())  # the tap takes a second to begin
+        return status["counters"]["events"] > before["counters"]["events"] + 3_000 and shown_count > 1_000
 
     line.await_true(looked_long_enough, 60.0, "events while tapped")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert errors == ""
-    assert len(shown.read_text().splitlines()) > 1_000
     assert sorted(backlogs)[len(backlogs) // 2] <= BACKLOG_MAX
     assert reader.status()["counters"]["ring_drops"] == before["counters"]["ring_drops"] == 0
 

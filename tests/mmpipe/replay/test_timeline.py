@@ -14,7 +14,12 @@ from mmpipe.replay.timeline import messages, timeline
 MS = 1_000_000
 FEED: FeedConfig = load(
     Path("pipeline.toml"),
-    {"feed.timer_ms": 100, "feed.maker_stale_max_ms": 1500, "feed.lead_stale_max_ms": 400},
+    {
+        "feed.timer_ms": 100,
+        "feed.stale_min_ms": 50,
+        "feed.maker_stale_max_ms": 1500,
+        "feed.lead_stale_max_ms": 400,
+    },
 ).feed
 
 
