@@ -54,6 +54,7 @@ STREAM = np.dtype(
         ("asked", "i8"),  # times it was subscribed anew
         ("unanswered", "i8"),  # … since its newest message
         ("patience", "i8"),  # doublings of the time to the next request; falls by one every RELIEF_NS
+        ("patience_ts_ns", "i8"),  # when it was last raised: a connection in between changes nothing
         ("exch_ts_ns", "i8"),  # newest venue time of this connection; 0: none
     ],
     align=True,
@@ -338,13 +339,13 @@ def _judge_stream(table: Streams, venue: int, symbol: int, kind: int, now_ns: in
             return 0
         stream["state"] = _STALE
     since_ns = now_ns - stream["asked_ts_ns"]
-    patience = max(stream["patience"] - since_ns // RELIEF_NS, 0)
+    patience = max(stream["patience"] - (now_ns - stream["patience_ts_ns"]) // RELIEF_NS, 0)
     wait_ns = ASK_INTERVAL_NS << min(patience, DOUBLINGS_MAX)
     if stream["state"] == _SYNCING or stream["unanswered"] > 0:  # an answer is under way
         wait_ns = table.rules[0]["first_ns"] << min(stream["unanswered"], DOUBLINGS_MAX)
     if stream["asked_ts_ns"] != AT_ONCE and since_ns <= wait_ns:
         return 0
-    stream["patience"] = patience + 1
+    stream["patience"], stream["patience_ts_ns"] = patience + 1, now_ns
     pause(cadence)  # what answers a request says nothing of the stream's own rhythm
     stream["asked_ts_ns"] = now_ns
     stream["asked"] += 1

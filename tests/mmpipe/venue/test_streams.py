@@ -196,6 +196,21 @@ def test_a_venue_that_became_slow_is_not_polled_and_its_rhythm_is_learned() -> N
     assert feed.market(MAKER) == LIVE
 
 
+def test_a_stream_that_falls_silent_now_and_then_is_asked_for_each_time_whatever_its_connection_does() -> (
+    None
+):
+    feed = Feed()
+    ms, asked = feed.run(10, 60), 0
+    for _ in range(10):
+        for _ in range(2):
+            feed.connection(MAKER, GAPPED, ms + 1)
+            feed.connection(MAKER, SYNCING, ms + 2)
+            ms = feed.run(ms + 100, 60)
+        asked += (ASK, MAKER, FAST) in feed.judged(ms + 700)
+        ms = feed.run(ms + 1_000, 60)
+    assert asked == 10
+
+
 def test_quotes_and_trades_that_have_nothing_to_say_cost_no_connection() -> None:
     feed = Feed()
     last = feed.run(10, 60)
