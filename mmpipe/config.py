@@ -6,6 +6,7 @@ Every key is declared once, here, with its range; unit and reason stand beside i
 """
 
 import tomllib
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -19,6 +20,8 @@ from mmpipe.errors import ConfigError
 Positive = Annotated[float, Meta(gt=0.0, le=1e12)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Bps = Annotated[float, Meta(ge=0.0, le=10_000.0)]
+Evidence = Annotated[float, Meta(ge=-5.0, le=5.0)]  # nats per unit of an input
+Weight = Annotated[float, Meta(ge=0.0, le=2.0)]
 Slots = Annotated[int, Meta(ge=64, le=1 << 20)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -124,9 +127,23 @@ class FeaturesConfig(Section, frozen=True):
     regime_volatile_ratio: Annotated[float, Meta(gt=1.0, le=100.0)]
     regime_cascade_ratio: Annotated[float, Meta(gt=1.0, le=1_000.0)]
     regime_quiet_ratio: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    regime_scale: Annotated[float, Meta(gt=0.0, le=10.0)]
+    regime_tail_degrees: Annotated[float, Meta(gt=0.0, le=1_000.0)]
+    hawkes_base_per_s: Positive
+    hawkes_self_share: Share
+    hawkes_cross_share: Share
+    hawkes_fast_share: Share
+    hawkes_fast_halflife_s: Positive
+    hawkes_slow_halflife_s: Positive
+    vpin_bucket_s: Positive
+    vpin_volume_halflife_s: Positive
+    microprice_interval_s: Annotated[float, Meta(ge=1.0, le=86_400.0)]
+    microprice_moves_min: Annotated[int, Meta(ge=1, le=1_000_000)]
+    microprice_halflife_s: Positive
     label_horizon_ms: Annotated[int, Meta(ge=10, le=60_000)]
     shadow_horizon_ms: Annotated[int, Meta(ge=100, le=60_000)]
     shadow_interval_ms: Annotated[int, Meta(ge=100, le=60_000)]
+    shadow_usdc: Positive
 
 
 class ToxicityConfig(Section, frozen=True):
@@ -134,14 +151,41 @@ class ToxicityConfig(Section, frozen=True):
 
     hazard_per_trade: Annotated[float, Meta(gt=0.0, lt=0.5)]
     decay_halflife_s: Positive
-    llr_run: Annotated[float, Meta(ge=0.0, le=10.0)]
-    llr_size: Annotated[float, Meta(ge=0.0, le=10.0)]
-    llr_imbalance: Annotated[float, Meta(ge=0.0, le=10.0)]
     llr_bias: Annotated[float, Meta(ge=-10.0, le=10.0)]
+    llr_against: Annotated[float, Meta(ge=-10.0, le=0.0)]
+    llr_log_size: Evidence
+    llr_log_gap: Evidence
+    llr_imbalance: Evidence
+    llr_flow_fast: Evidence
+    llr_flow_slow: Evidence
+    llr_spread_change: Evidence
+    llr_depth_change: Evidence
+    llr_run_length: Evidence
+    llr_swept: Evidence
+    llr_divergence: Evidence
     toxic_enter_prob: Annotated[float, Meta(gt=0.5, lt=1.0)]
     toxic_leave_prob: Annotated[float, Meta(gt=0.0, lt=0.9)]
     normal_prob: Annotated[float, Meta(gt=0.0, lt=0.9)]
     dwell_ms: Annotated[int, Meta(ge=0, le=60_000)]
+    dwell_max_ms: Annotated[int, Meta(ge=1_000, le=600_000)]
+
+
+class LabelsConfig(Section, frozen=True):
+    """`[labels]`: what counts as an outcome, in training and at run time alike."""
+
+    adverse_ticks: Annotated[int, Meta(ge=1, le=1_000)]
+    horizon_s: Annotated[float, Meta(ge=0.1, le=60.0)]
+    toxic_horizon_ms: Annotated[int, Meta(ge=10, le=60_000)]
+
+
+class ModelsConfig(Section, frozen=True):
+    """`[models]`: artefacts of `mmpipe train` that decide in place of the built-in heuristics."""
+
+    toxicity: str
+    queue_value: str
+    fill_survival: str
+    microprice: str
+    regime: str
 
 
 class AlphaConfig(Section, frozen=True):
@@ -151,9 +195,12 @@ class AlphaConfig(Section, frozen=True):
     target_max_share: Share
     target_per_bps_share: Share
     noise_floor_bps: Bps
-    microprice_weight: Share
-    order_flow_weight: Share
     lead_age_max_ms: Annotated[int, Meta(ge=10, le=60_000)]
+    cusum_arl: Annotated[float, Meta(ge=100.0, le=1e9)]
+    beta_halflife_s: Positive
+    level_run_s: Annotated[float, Meta(ge=30.0, le=1e6)]
+    external_threshold: Annotated[float, Meta(ge=0.5, lt=1.0)]
+    external_per_s_max: Annotated[float, Meta(gt=0.0, le=1_000.0)]
 
 
 class ExecutionConfig(Section, frozen=True):
@@ -222,6 +269,16 @@ class PriorsConfig(Section, frozen=True):
     kappa_per_bps: Annotated[float, Meta(gt=0.0, le=100.0)]
     fill_prob_scale: Annotated[float, Meta(gt=0.0, le=10.0)]
     sigma_baseline_bps: Positive
+    toxicity_slope: Annotated[float, Meta(ge=0.0, le=5.0)]
+    toxicity_intercept: Annotated[float, Meta(ge=-10.0, le=10.0)]
+    queue_value_bias_bps: Annotated[float, Meta(ge=-20.0, le=20.0)]
+    signal_weight_lead_lag: Weight
+    signal_weight_microprice: Weight
+    signal_weight_order_flow: Weight
+    signal_weight_cross_asset: Weight
+    signal_weight_funding: Weight
+    signal_weight_stat_arb: Weight
+    signal_weight_external: Weight
 
 
 class LogConfig(Section, frozen=True):
@@ -243,12 +300,28 @@ class Config(Section, frozen=True):
     rings: RingsConfig
     features: FeaturesConfig
     toxicity: ToxicityConfig
+    labels: LabelsConfig
+    models: ModelsConfig
     alpha: AlphaConfig
     execution: ExecutionConfig
     risk: RiskConfig
     learning: LearningConfig
     priors: PriorsConfig
     log: LogConfig
+
+
+_AT_MOST = (
+    ("execution.order_usdc", "risk.order_usdc_max"),
+    ("execution.max_inventory_usdc", "risk.position_usdc_max"),
+    ("toxicity.dwell_ms", "toxicity.dwell_max_ms"),
+    ("feed.stale_min_ms", "feed.maker_stale_max_ms"),
+    ("feed.stale_min_ms", "feed.lead_stale_max_ms"),
+    ("feed.reconnect_min_ms", "feed.reconnect_max_ms"),
+)
+_BELOW = (
+    ("toxicity.toxic_leave_prob", "toxicity.toxic_enter_prob"),
+    ("features.hawkes_fast_halflife_s", "features.hawkes_slow_halflife_s"),
+)
 
 
 def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
@@ -302,7 +375,6 @@ def _check_relations(config: Config, source: str) -> None:
     def refuse(text: str) -> NoReturn:
         raise ConfigError(f"{source}: {text}")
 
-    risk, execution, toxicity = config.risk, config.execution, config.toxicity
     for name in RingsConfig.__struct_fields__:
         slots = getattr(config.rings, name)
         if slots & (slots - 1):
@@ -310,25 +382,17 @@ def _check_relations(config: Config, source: str) -> None:
     coins = [symbol.coin for symbol in config.symbol]
     if len(set(coins)) != len(coins):
         refuse(f"symbol: coins {coins} must differ")
-    if not execution.order_usdc <= risk.order_usdc_max:
+    for low, high in _AT_MOST:
+        if not attrgetter(low)(config) <= attrgetter(high)(config):
+            refuse(f"{low} = {attrgetter(low)(config)}: must be <= {high} = {attrgetter(high)(config)}")
+    for low, high in _BELOW:
+        if not attrgetter(low)(config) < attrgetter(high)(config):
+            refuse(f"{low} = {attrgetter(low)(config)}: must be < {high} = {attrgetter(high)(config)}")
+    features = config.features
+    if not features.hawkes_self_share + features.hawkes_cross_share < 1.0:
         refuse(
-            f"execution.order_usdc = {execution.order_usdc}: must be <= "
-            f"risk.order_usdc_max = {risk.order_usdc_max}"
+            f"features.hawkes_self_share = {features.hawkes_self_share}: plus "
+            f"features.hawkes_cross_share = {features.hawkes_cross_share} must be < 1, or trades explode"
         )
-    if not execution.max_inventory_usdc <= risk.position_usdc_max:
-        refuse(
-            f"execution.max_inventory_usdc = {execution.max_inventory_usdc}: must be <= "
-            f"risk.position_usdc_max = {risk.position_usdc_max}"
-        )
-    if not toxicity.toxic_leave_prob < toxicity.toxic_enter_prob:
-        refuse(
-            f"toxicity.toxic_leave_prob = {toxicity.toxic_leave_prob}: must be < "
-            f"toxicity.toxic_enter_prob = {toxicity.toxic_enter_prob}"
-        )
-    for name in ("maker_stale_max_ms", "lead_stale_max_ms"):
-        if not config.feed.stale_min_ms <= getattr(config.feed, name):
-            refuse(f"feed.stale_min_ms = {config.feed.stale_min_ms}: must be <= feed.{name}")
-    if not config.feed.reconnect_min_ms <= config.feed.reconnect_max_ms:
-        refuse(f"feed.reconnect_min_ms = {config.feed.reconnect_min_ms}: must be <= feed.reconnect_max_ms")
     if config.venue.kind == "embedded" and config.venue.mode == "live":
         refuse("venue.mode = 'live': the embedded venue trades paper only; set venue.kind = 'hyperliquid'")

@@ -234,6 +234,16 @@ class Param(IntEnum):
     KAPPA_PER_BPS = 5  # decay of the fill intensity with distance
     FILL_PROB_SCALE = 6  # calibration of the fill probability
     SIGMA_BASELINE_BPS = 7  # one-minute volatility that counts as normal
+    TOXICITY_SLOPE = 8  # calibration of P(toxic) on the logit
+    TOXICITY_INTERCEPT = 9
+    QUEUE_VALUE_BIAS_BPS = 10  # what the queue value model is off by, added to it
+    SIGNAL_WEIGHT_LEAD_LAG = 11  # weight of each Signal in alpha; 0: gated
+    SIGNAL_WEIGHT_MICROPRICE = 12
+    SIGNAL_WEIGHT_ORDER_FLOW = 13
+    SIGNAL_WEIGHT_CROSS_ASSET = 14
+    SIGNAL_WEIGHT_FUNDING = 15
+    SIGNAL_WEIGHT_STAT_ARB = 16
+    SIGNAL_WEIGHT_EXTERNAL = 17
 
 
 class LabelKind(IntEnum):
@@ -242,6 +252,41 @@ class LabelKind(IntEnum):
     MID_MOVE = 1  # mid move over the prediction horizon after a SNAPSHOT
     SHADOW_QUOTE = 2  # outcome of a virtual join
     FILL_MARKOUT = 3  # mid move after one of our fills
+    SHADOW_MARKOUTS = 4  # mid moves at all MARKOUT_HORIZONS_S after the fill of a virtual join
+    FILL_MARKOUTS = 5  # … after one of our fills
+    TRADE = 6  # was a trade of the market informed
+
+
+class Outcome(IntEnum):
+    """How a virtual quote ended."""
+
+    WAITING = 0
+    FILLED = 1
+    ADVERSE = 2  # the touch moved away from it: nobody would have left it there
+    HORIZON = 3  # neither within the horizon
+    CANCELLED = 4  # the book became void: censored
+
+
+class ModelKind(IntEnum):
+    """What a trained artefact replaces; index of MODEL_BOARD.artefact_ids."""
+
+    TOXICITY = 0
+    QUEUE_VALUE = 1
+    FILL_SURVIVAL = 2
+    MICROPRICE = 3
+    REGIME = 4
+
+
+class Signal(IntEnum):
+    """What says something about the next move of the maker's mid; index of signal arrays."""
+
+    LEAD_LAG = 0  # the lead moved and the maker has not
+    MICROPRICE = 1
+    ORDER_FLOW = 2
+    CROSS_ASSET = 3  # the first symbol's lead, for the others
+    FUNDING = 4  # funding beyond its slow level
+    STAT_ARB = 5  # the spread between the venues returns to its mean
+    EXTERNAL = 6  # a user's own models
 
 
 class StageId(IntEnum):
@@ -298,3 +343,19 @@ class Counter(IntEnum):
     ASKED = 35  # streams subscribed anew
     RESYNCS = 36  # books that could not be, voided
     REPLAYED = 37  # trades a new subscription repeated
+    WINDOW_OVERFLOWS = 38  # events that left a sliding window early, for want of room
+
+
+class Part(IntFlag):
+    """A part of the judgement that replay can be run without, so that its worth is a number."""
+
+    TOXICITY = 1  # flow is Benign, informed with probability 0
+    QUEUE_VALUE = 2  # a fill is worth its distance from the mid less the fee
+    FILL_SURVIVAL = 4  # every order fills with one probability
+    REGIME = 8  # volatility is always normal
+    LEAD_LAG = 16  # the signals of alpha: their weight is 0
+    MICROPRICE = 32
+    ORDER_FLOW = 64
+    CROSS_ASSET = 128
+    FUNDING = 256
+    STAT_ARB = 512

@@ -7,6 +7,7 @@
     ├── DeadlineError       exit 5   something did not happen in time
     ├── RiskHaltedError     exit 6   KILL is latched; a person must reset it
     ├── PreflightError      exit 7   port in use, second instance, missing key
+    │   └── ArtefactError   exit 7   a trained model that may not decide
     ├── AcceptanceError     exit 8   parity or acceptance failed
     ├── DataError           exit 1   a file of recorded data: row and cause
     ├── JournalError        exit 1   the journal cannot be trusted or written
@@ -57,6 +58,10 @@ class PreflightError(MmpipeError):
     """The machine is not ready for a start: port, instance, key, permissions."""
 
     exit_code = 7
+
+
+class ArtefactError(PreflightError):
+    """A trained model that may not decide: changed, of other inputs, damaged, or breaking its promise."""
 
 
 class AcceptanceError(MmpipeError):

@@ -17,22 +17,22 @@ OFI_LAGS = 4  # earlier 500 ms windows of order-flow imbalance
 REGIMES = 4
 SYMBOLS_MAX = 64
 COUNTERS = 40  # slots in HEARTBEAT.counters, >= number of Counter members
-PARAMS_COUNT = 8  # number of Param members
-MODES = 5
-VENUES = 2  # number of Venue members
-STREAM_KINDS = 6  # number of StreamKind members
+PARAMS_COUNT = 18  # number of Param members
+SIGNALS = 8  # slots by Signal, >= number of its members
+MARKOUTS = 8  # slots by MARKOUT_HORIZONS_S
+MARKOUT_HORIZONS_S = (0.1, 0.5, 1.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 
 Field = tuple[str, str | np.dtype] | tuple[str, str, tuple[int, ...]]
 
 
-def _record(itemsize: int, *fields: Field) -> np.dtype:
-    # Aligned, so that numba reads fields with plain loads; the size is part of the contract.
+def record(itemsize: int, *fields: Field) -> np.dtype:
+    """A record dtype of a stated size; aligned, so that numba reads fields with plain loads."""
     dtype = np.dtype(list(fields), align=True)
     assert dtype.itemsize == itemsize, f"{dtype.itemsize} B, not {itemsize} B: {fields[:3]}"
     return dtype
 
 
-EVENT = _record(
+EVENT = record(
     64,
     ("seq", "i8"),  # commit word; an EVENT is its own cause
     ("local_ts_ns", "i8"),  # monotonic, when the frame was received
@@ -49,7 +49,7 @@ EVENT = _record(
     ("flags", "u2"),  # EventFlag
 )
 
-SNAPSHOT = _record(
+SNAPSHOT = record(
     832,
     ("seq", "i8"),
     ("ts_ns", "i8"),  # event time: local_ts_ns of the EVENT that triggered it
@@ -69,13 +69,13 @@ SNAPSHOT = _record(
     ("best_ask_tick", "i8"),
     ("mid_px", "f8"),
     ("spread_bps", "f8"),  # > 0
-    ("microprice_px", "f8"),  # quantity-weighted mid of the best level
+    ("microprice_px", "f8"),  # Stoikov's: where the mid is expected to go, given touch imbalance and spread
     ("imbalance", "f8"),  # (bid - ask) / (bid + ask) over DEPTH_LEVELS, -1 to 1
     ("bid_depth_qty", "f8", (DEPTH_LEVELS,)),
     ("ask_depth_qty", "f8", (DEPTH_LEVELS,)),
     ("bid_offset_tick", "i4", (DEPTH_LEVELS,)),  # ticks behind the best, >= 0
     ("ask_offset_tick", "i4", (DEPTH_LEVELS,)),
-    ("bid_age_ms", "f4", (DEPTH_LEVELS,)),  # since the level was last confirmed by the venue
+    ("bid_age_ms", "f4", (DEPTH_LEVELS,)),  # since the venue last confirmed the level; -1: unseen, not empty
     ("ask_age_ms", "f4", (DEPTH_LEVELS,)),
     ("ofi_500ms", "f8"),  # order-flow imbalance, base units, > 0 buying (Cont et al. 2014)
     ("ofi_2s", "f8"),
@@ -110,10 +110,20 @@ SNAPSHOT = _record(
     ("trades_seen", "i8"),  # since start
     ("book_generation", "i8"),  # BOOK_CLEARs after a gap or reconnect
     ("made_ts_ns", "i8"),  # when features published it; for latency only, nothing decides by it
-    ("pad", "u1", (104,)),
+    ("models_id", "i8"),  # first 8 bytes of the digest over the artefacts in force; 0: all built in
+    ("mlofi_500ms", "f8"),  # multi-level OFI over the mean depth of a level, weighted over 5 levels
+    ("mlofi_500ms_lags", "f4", (OFI_LAGS,)),  # the windows before, newest first
+    ("hawkes_asymmetry", "f8"),  # (buy - sell) / (buy + sell) of self-exciting intensities, -1 to 1
+    ("vpin", "f8"),  # volume-synchronised share of one-sided flow, 0 to 1; slow
+    ("lead_imbalance", "f8"),  # (bid - ask) / (bid + ask) at the lead's touch, -1 to 1; 0: no lead
+    ("bid_queue_rank_std", "f4"),  # uncertainty of the rank; 0 without an order
+    ("ask_queue_rank_std", "f4"),
+    ("bid_queue_value_std_bps", "f4"),  # posterior uncertainty of the expected edge
+    ("ask_queue_value_std_bps", "f4"),
+    ("pad", "u1", (32,)),
 )
 
-FORECAST = _record(
+FORECAST = record(
     1024,
     ("seq", "i8"),
     ("ts_ns", "i8"),
@@ -129,13 +139,16 @@ FORECAST = _record(
     ("lead_lag_skew_bps", "f8"),  # part of alpha expected before the target can be reached
     ("p_edge_bid", "f8"),  # P(edge > 0) of a fill at our bid
     ("p_edge_ask", "f8"),
-    ("model_weights", "f8", (4,)),  # lead-lag, microprice, order flow, none; sum 1
+    ("signal_weights", "f4", (SIGNALS,)),  # by Signal; 0: gated
+    ("signals_bps", "f4", (SIGNALS,)),  # expected mid move of each alone, before its weight
+    ("change_bps", "f4"),  # size of the divergence the CUSUM bank says began, > 0 up; 0: none
+    ("lead_beta", "f4"),  # in force: bps of maker move per bp of divergence
     ("made_ts_ns", "i8"),  # when alpha published it; for latency only, nothing decides by it
-    ("pad", "u1", (48,)),
+    ("pad", "u1", (8,)),
     ("snapshot", SNAPSHOT),  # the one it judged, one copy per hop
 )
 
-INTENT = _record(
+INTENT = record(
     128,
     ("seq", "i8"),  # journal sequence
     ("ts_ns", "i8"),
@@ -160,7 +173,7 @@ INTENT = _record(
     ("pad", "u1", (8,)),
 )
 
-ANSWER = _record(
+ANSWER = record(
     128,
     ("seq", "i8"),  # order of arrival in this session
     ("ts_ns", "i8"),  # received
@@ -179,7 +192,7 @@ ANSWER = _record(
     ("pad", "u1", (49,)),
 )
 
-REPORT = _record(
+REPORT = record(
     128,
     ("seq", "i8"),
     ("ts_ns", "i8"),
@@ -206,7 +219,7 @@ REPORT = _record(
     ("pad", "u1", (7,)),
 )
 
-PARAMS = _record(
+PARAMS = record(
     64,
     ("seq", "i8"),
     ("ts_ns", "i8"),
@@ -220,43 +233,63 @@ PARAMS = _record(
     ("pad", "u1", (11,)),
 )
 
-LABEL = _record(
-    128,
+LABEL = record(
+    192,
     ("seq", "i8"),
     ("ts_ns", "i8"),  # when the label resolved
     ("cause_seq", "i8"),  # SNAPSHOT.seq, or tid of the fill
     ("cause_ts_ns", "i8"),  # when the labelled thing happened
-    ("horizon_ns", "i8"),
+    ("horizon_ns", "i8"),  # 0: nobody saw the mid then, and moves and edges are NaN
     ("mid_px", "f8"),  # at the start
     ("move_bps", "f8"),  # mid move over the horizon, signed up
     ("predicted_edge_bps", "f8"),  # SHADOW_QUOTE: queue value at the join
+    ("predicted_std_bps", "f8"),  # SHADOW_QUOTE: posterior uncertainty of that value
     ("realized_edge_bps", "f8"),  # spread captured - side * mid move after the fill, fees off
-    ("realized_as_bps", "f8"),  # -side * mid move after the fill; > 0 is adverse
+    ("realized_as_bps", "f8"),  # -side * mid move from decision to horizon after the fill; > 0 adverse
     ("predicted_fill_prob", "f8"),
     ("depth_bps", "f8"),  # distance of the quote from the mid, > 0 behind it
     ("wait_ns", "i8"),  # join to fill, or to the horizon
+    ("queue_rank", "f8"),  # SHADOW_QUOTE: share of the level ahead at the join, 0 to 1
+    ("ahead_qty", "f8"),  # SHADOW_QUOTE: resting ahead at the join, base units
+    ("markouts_bps", "f4", (MARKOUTS,)),  # side * mid move since just before the fill; NaN: not seen
     ("kind", "u1"),  # LabelKind
     ("side", "i1"),
-    ("filled", "u1"),
+    ("filled", "u1"),  # TRADE: 1 it was toxic
     ("toxicity", "u1"),  # Toxicity at the start
     ("symbol", "u2"),
     ("regime", "u1"),
-    ("pad", "u1", (17,)),
+    ("outcome", "u1"),  # Outcome of a shadow quote
+    ("level", "i1"),  # SHADOW_QUOTE: steps before the best at the join, -1 to 1
+    ("pad", "u1", (23,)),
 )
 
-PREDICTION = _record(
-    64,
+PREDICTION = record(
+    128,
     ("seq", "i8"),
     ("ts_ns", "i8"),
     ("cause_seq", "i8"),  # SNAPSHOT.seq, joined with LABEL.cause_seq at the horizon
     ("alpha_bps", "f8"),
     ("alpha_std_bps", "f8"),
     ("divergence_bps", "f8"),  # regressor of the lead-lag coefficient
+    ("signals_bps", "f8", (SIGNALS,)),  # regressors of the signal weights, by Signal
     ("symbol", "u2"),
     ("pad", "u1", (14,)),
 )
 
-FILL_CONTEXT = _record(
+EXTERNAL_SIGNAL = record(
+    64,
+    ("seq", "i8"),
+    ("ts_ns", "i8"),  # when it was accepted
+    ("prediction_id", "i8"),  # the user's or ours, > 0
+    ("model", "i8"),  # number of the model in this run, from 0
+    ("horizon_ns", "i8"),  # > 0; its effect fades to nothing until then
+    ("direction", "f8"),  # -1 (down) to 1 (up)
+    ("confidence", "f8"),  # that the direction is right, 0 to 1
+    ("symbol", "u2"),
+    ("pad", "u1", (6,)),
+)
+
+FILL_CONTEXT = record(
     1024,
     ("seq", "i8"),
     ("ts_ns", "i8"),
@@ -276,7 +309,7 @@ FILL_CONTEXT = _record(
     ("snapshot", SNAPSHOT),  # of the decision
 )
 
-COMMAND = _record(
+COMMAND = record(
     64,
     ("seq", "i8"),
     ("ts_ns", "i8"),
@@ -288,7 +321,7 @@ COMMAND = _record(
     ("pad", "u1", (34,)),
 )
 
-HEARTBEAT = _record(
+HEARTBEAT = record(
     448,
     ("seq", "i8"),
     ("ts_ns", "i8"),  # of the last duty cycle
@@ -304,7 +337,7 @@ HEARTBEAT = _record(
     ("pad_end", "u1", (64,)),
 )
 
-KILL = _record(
+KILL = record(
     64,
     ("seq", "i8"), ("ts_ns", "i8"),
     ("latched", "u1"), ("pad_latched", "u1"),
@@ -312,7 +345,7 @@ KILL = _record(
     ("pad", "u1", (44,)),
 )  # fmt: skip
 
-LEASE = _record(
+LEASE = record(
     64,
     ("seq", "i8"), ("ts_ns", "i8"),
     ("expires_ts_ns", "i8"),  # nothing is sent after this
@@ -320,74 +353,7 @@ LEASE = _record(
     ("pad", "u1", (32,)),
 )  # fmt: skip
 
-BOARD = _record(
-    256,
-    ("seq", "i8"),
-    ("ts_ns", "i8"),
-    ("symbol", "u2"),
-    ("mode", "u1"),
-    ("toxicity", "u1"),
-    ("bid_reason", "u2"),  # Reason the bid is or is not quoted
-    ("ask_reason", "u2"),
-    ("bid_tick", "i8"),  # resting quote, 0: none
-    ("ask_tick", "i8"),
-    ("bid_lots", "i8"),
-    ("ask_lots", "i8"),
-    ("position_lots", "i8"),
-    ("target_lots", "i8"),
-    ("mid_px", "f8"),
-    ("equity_cash", "i8"),  # change since start: cash + position at mid
-    ("spread_cash", "i8"),  # the parts of equity_cash
-    ("adverse_cash", "i8"),
-    ("inventory_cash", "i8"),
-    ("fees_cash", "i8"),
-    ("funding_cash", "i8"),
-    ("mode_ns", "i8", (MODES,)),  # time spent in each Mode
-    ("quoting_ns", "i8"),  # non-toxic time with positive queue value and a live quote
-    ("quotable_ns", "i8"),  # non-toxic time with positive queue value
-    ("open_orders", "i8"),
-    ("maker_ev_bps", "f4"),
-    ("taker_ev_bps", "f4"),
-    ("position_journal_lots", "i8"),  # fold over the journal
-    ("pad", "u1", (48,)),
-)
-
-FEED_BOARD = _record(  # arrays: by Venue, and by Venue and StreamKind
-    640,
-    ("seq", "i8"), ("ts_ns", "i8"), ("symbol", "u2"),
-    ("market_state", "u1", (VENUES,)), ("pad_state", "u1", (4,)),  # FeedState
-    ("touch_ts_ns", "i8", (VENUES,)),  # when best prices were last confirmed; 0: never
-    ("touch_limit_ns", "i8", (VENUES,)),  # contract: longest silence of the touch that is normal
-    ("least_delay_ns", "i8", (VENUES,)),  # smallest apparent delay of late: local wall - venue's stamp
-    ("skew_low_ns", "i8", (VENUES,)), ("skew_high_ns", "i8", (VENUES,)),  # local wall - venue's, bounds
-    ("stream_ts_ns", "i8", (VENUES, STREAM_KINDS)),  # newest message; 0: none on this connection
-    ("stream_messages", "i8", (VENUES, STREAM_KINDS)),
-    ("stream_typical_ns", "i8", (VENUES, STREAM_KINDS)),  # median interval; 0: not yet measured
-    ("stream_limit_ns", "i8", (VENUES, STREAM_KINDS)),
-    ("stream_missed", "i4", (VENUES, STREAM_KINDS)),  # messages proved lost
-    ("stream_asked", "i4", (VENUES, STREAM_KINDS)),  # times it was subscribed anew
-    ("stream_contracts", "i2", (VENUES, STREAM_KINDS)),  # times its cadence was found to be another
-    ("stream_state", "u1", (VENUES, STREAM_KINDS)),  # FeedState
-    ("pad", "u1", (20,)),
-)  # fmt: skip
-
-RISK_BOARD = _record(
-    128,
-    ("seq", "i8"),
-    ("ts_ns", "i8"),
-    ("symbol", "u2"),
-    ("paused", "u1"),
-    ("reconciled", "u1"),
-    ("pad_flags", "u1", (4,)),
-    ("position_lots", "i8"),  # from risk's own venue session
-    ("open_orders", "i8"),  # at the venue, by risk's own count
-    ("equity_cash", "i8"),  # account value change since start
-    ("notional_cash", "i8"),  # |position| at mid
-    ("fills", "i8"),
-    ("pad", "u1", (64,)),
-)
-
-INSTRUMENT = _record(
+INSTRUMENT = record(
     64,
     ("asset", "i8"),  # the venue's asset index
     ("size_decimals", "i8"),

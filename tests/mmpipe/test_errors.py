@@ -5,7 +5,7 @@ def test_exit_codes_are_those_of_the_command_line_contract() -> None:
     expected = {
         "MmpipeError": 1, "UsageError": 2, "NotRunningError": 3, "ConfigError": 4, "DeadlineError": 5,
         "RiskHaltedError": 6, "PreflightError": 7, "AcceptanceError": 8, "DataError": 1, "JournalError": 1,
-        "VenueError": 1,
+        "VenueError": 1, "ArtefactError": 7,
     }  # fmt: skip
     found = {
         name: cls.exit_code

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from mmpipe import enums, records
+from mmpipe import boards, enums, records
 
 DTYPES = {
-    name: dtype for name, dtype in vars(records).items() if name.isupper() and isinstance(dtype, np.dtype)
+    name: dtype
+    for name, dtype in (vars(records) | vars(boards)).items()
+    if name.isupper() and isinstance(dtype, np.dtype)
 }
 
 
@@ -36,6 +38,9 @@ def test_sizes_are_those_of_the_design() -> None:
 def test_tables_of_codes_fit_their_records() -> None:
     assert len(enums.Counter) <= records.COUNTERS
     assert len(enums.Param) == records.PARAMS_COUNT
-    assert len(enums.Mode) == records.MODES
+    assert len(enums.Mode) == boards.MODES
+    assert len(enums.ModelKind) == boards.MODEL_KINDS
+    assert len(enums.Signal) <= records.SIGNALS
+    assert len(records.MARKOUT_HORIZONS_S) == records.MARKOUTS
     assert len(enums.Regime) == records.REGIMES
     assert max(enums.Reason) < 2**16
