@@ -145,6 +145,36 @@ def qty_at(book: np.void, side: int, tick: int) -> float:
 
 
 @kernel
+def level_at(book: np.void, side: int, tick: int) -> tuple[float, int]:
+    """Quantity at a price of a side, and when the venue last stated it (monotonic ns).
+
+    Nothing at a price before the deepest level shown is an empty price, (0, 0). What lies deeper is unseen,
+    not empty, (-1, 0); and so are prices right behind a best quote that is newer than all levels: it may have
+    passed them.
+    """
+    qty, stated_ns, _ = level_near(book, side, tick, 0)
+    return qty, stated_ns
+
+
+@kernel
+def level_near(book: np.void, side: int, tick: int, behind: int) -> tuple[float, int, int]:
+    """`level_at` for one who looks again and again, and how many levels behind the best it was found.
+
+    Where it was found last, `behind`, it mostly still is: comparing one price costs less than the branches of
+    a search that go another way each time.
+    """
+    index, key = 0 if side > 0 else 1, side * tick
+    count = book["count"][index]
+    at = count - 1 - behind
+    if not (0 <= at < count and book["key"][index, at] == key):
+        at = _find(book, index, key)
+    if at < count and book["key"][index, at] == key:
+        return book["qty"][index, at], book["ts_ns"][index, at], count - 1 - at
+    passed = at == count - 1 and book["touch_stamp"][index] > book["stamp"]
+    return (-1.0, 0, behind) if at == 0 or passed else (0.0, 0, behind)
+
+
+@kernel
 def _void(book: np.void) -> None:
     for index in range(2):
         book["count"][index] = book["touch_stamp"][index] = 0

@@ -1,26 +1,24 @@
 """Aggressive flow: run of one side, direction of the last two seconds, intensity per side.
 
 Intensities are exponentially weighted arrival rates: each trade adds ln2 / halflife, and all decays with the
-half-life, so that a Poisson stream of rate r reads r on average.
+half-life, so that a Poisson stream of rate r reads r on average. The two seconds are an exact window.
 """
 
 from typing import Final
 
 import numpy as np
 
+from mmpipe.features import rolling
 from ringbuf.jit import kernel
 
-BUCKETS: Final = 32
-BUCKET_NS: Final = 100_000_000
-WINDOW_BUCKETS: Final = 20  # 2 s
+SPANS_NS: Final = (2_000_000_000,)
+SIGNED_LOTS: Final = 0  # values of an event
+LOTS: Final = 1
+TRADES: Final = 2
 LN2: Final = 0.6931471805599453
 
 FLOW = np.dtype(
     [
-        ("bucket", "i8"),
-        ("signed_qty", "f8", (BUCKETS,)),
-        ("qty", "f8", (BUCKETS,)),
-        ("trades", "i8", (BUCKETS,)),
         ("run_length", "i8"),  # signed: +3 = three buys in a row
         ("ts_ns", "i8"),  # the intensities are of this time
         ("buy_per_s", "f8"),
@@ -29,6 +27,7 @@ FLOW = np.dtype(
         ("last_px", "f8"),
         ("last_qty", "f8"),
         ("typical_log_qty", "f8"),  # exponentially weighted mean of ln(size)
+        *rolling.sliding_fields(3, len(SPANS_NS)),
     ],
     align=True,
 )
@@ -37,7 +36,9 @@ TYPICAL_WEIGHT: Final = 0.02  # of one trade in the typical size
 
 
 @kernel
-def on_trade(state: np.void, ts_ns: int, side: int, px: float, qty: float, halflife_s: float) -> None:
+def on_trade(
+    state: np.void, ts_ns: int, side: int, px: float, qty: float, lot_qty: float, halflife_s: float
+) -> None:
     """Take one trade.
 
     Parameters
@@ -50,14 +51,17 @@ def on_trade(state: np.void, ts_ns: int, side: int, px: float, qty: float, halfl
         Of the aggressor, +1 or -1.
     px, qty : float
         Quote units; base units, > 0.
+    lot_qty : float
+        Smallest quantity, base units, > 0.
     halflife_s : float
         Of the intensities, seconds.
     """
     advance(state, ts_ns, halflife_s)
-    at = state["bucket"] % BUCKETS
-    state["signed_qty"][at] += side * qty
-    state["qty"][at] += qty
-    state["trades"][at] += 1
+    lots = rolling.lots_of(qty, lot_qty)
+    place = rolling.place(state, ts_ns, SPANS_NS)
+    rolling.add(state, place, SIGNED_LOTS, side * lots)
+    rolling.add(state, place, LOTS, lots)
+    rolling.add(state, place, TRADES, 1)
     run = state["run_length"]
     state["run_length"] = run + side if run * side > 0 else side
     step = LN2 / halflife_s
@@ -76,7 +80,7 @@ def on_trade(state: np.void, ts_ns: int, side: int, px: float, qty: float, halfl
 
 @kernel
 def advance(state: np.void, ts_ns: int, halflife_s: float) -> None:
-    """Move time on: intensities fade, passed buckets are empty."""
+    """Move time on: intensities fade, what is older than the window leaves it."""
     if state["ts_ns"] == 0:
         state["ts_ns"] = ts_ns
     if ts_ns > state["ts_ns"]:
@@ -84,29 +88,17 @@ def advance(state: np.void, ts_ns: int, halflife_s: float) -> None:
         state["buy_per_s"] *= fade
         state["sell_per_s"] *= fade
         state["ts_ns"] = ts_ns
-    bucket = ts_ns // BUCKET_NS
-    if bucket > state["bucket"]:
-        for number in range(max(state["bucket"] + 1, bucket - BUCKETS + 1), bucket + 1):
-            state["signed_qty"][number % BUCKETS] = 0.0
-            state["qty"][number % BUCKETS] = 0.0
-            state["trades"][number % BUCKETS] = 0
-        state["bucket"] = bucket
+    rolling.advance(state, ts_ns, SPANS_NS)
 
 
 @kernel
 def vwap_direction(state: np.void) -> float:
     """Signed over total traded quantity of the last two seconds, -1 to 1; 0 without trades."""
-    signed, total = 0.0, 0.0
-    for back in range(WINDOW_BUCKETS):
-        signed += state["signed_qty"][(state["bucket"] - back) % BUCKETS]
-        total += state["qty"][(state["bucket"] - back) % BUCKETS]
-    return min(max(signed / total, -1.0), 1.0) if total > 0.0 else 0.0
+    lots = state["sums"][0, LOTS]
+    return state["sums"][0, SIGNED_LOTS] / lots if lots > 0 else 0.0
 
 
 @kernel
 def trades_in_window(state: np.void) -> int:
     """Trades of the last two seconds."""
-    count = 0
-    for back in range(WINDOW_BUCKETS):
-        count += state["trades"][(state["bucket"] - back) % BUCKETS]
-    return count
+    return state["sums"][0, TRADES]

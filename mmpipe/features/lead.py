@@ -16,6 +16,8 @@ LEAD = np.dtype(
     [
         ("bid_px", "f8"),  # 0: none
         ("ask_px", "f8"),
+        ("bid_qty", "f8"),  # base units, at the touch
+        ("ask_qty", "f8"),
         ("quote_ts_ns", "i8"),
         ("state", "i8"),  # FeedState
         ("basis_bps", "f8"),
@@ -29,16 +31,17 @@ LEAD = np.dtype(
 def on_quote(state: np.void, side: int, px: float, qty: float, ts_ns: int) -> None:
     """Take one side of the lead's best quotes; quantity 0 says that the side is empty."""
     if side > 0:
-        state["bid_px"] = px if qty > 0.0 else 0.0
+        state["bid_px"], state["bid_qty"] = px if qty > 0.0 else 0.0, qty
     else:
-        state["ask_px"] = px if qty > 0.0 else 0.0
+        state["ask_px"], state["ask_qty"] = px if qty > 0.0 else 0.0, qty
     state["quote_ts_ns"] = ts_ns
 
 
 @kernel
-def on_book(state: np.void, bid_px: float, ask_px: float, ts_ns: int) -> None:
+def on_book(state: np.void, bid_px: float, bid_qty: float, ask_px: float, ask_qty: float, ts_ns: int) -> None:
     """Take the touch of the lead's whole book: as new as its last message, whatever stream that came on."""
-    state["bid_px"], state["ask_px"] = bid_px, ask_px
+    state["bid_px"], state["bid_qty"] = bid_px, bid_qty
+    state["ask_px"], state["ask_qty"] = ask_px, ask_qty
     state["quote_ts_ns"] = ts_ns
 
 
@@ -48,6 +51,15 @@ def mid(state: np.void) -> float:
     if state["bid_px"] > 0.0 and state["ask_px"] >= state["bid_px"]:
         return (state["bid_px"] + state["ask_px"]) / 2.0
     return 0.0
+
+
+@kernel
+def imbalance(state: np.void) -> float:
+    """(bid - ask) / (bid + ask) of the quantities at the lead's touch, -1 to 1; 0 without a mid."""
+    total_qty = state["bid_qty"] + state["ask_qty"]
+    if not (mid(state) > 0.0 and 0.0 < total_qty < np.inf):
+        return 0.0
+    return (state["bid_qty"] - state["ask_qty"]) / total_qty
 
 
 @kernel

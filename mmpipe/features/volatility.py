@@ -1,30 +1,26 @@
-"""Volatility of the mid: exponentially weighted per root second, and realised over the last minute.
+"""Volatility of the mid: exponentially weighted per root second, and realised over exactly the last minute.
 
 Squared returns are shot noise: each adds r^2 * ln2 / halflife to a variance rate that fades with the
-half-life, which needs no regular sampling. The realised one sums squared returns of 60 one-second buckets,
-scaled up to a minute while less has been seen.
+half-life, which needs no regular sampling. The realised one sums the squared returns of the last 60 s from
+the path of mids, scaled up to a minute while less has been seen.
 """
 
 from typing import Final
 
 import numpy as np
 
+from mmpipe.features.mid_path import PATH_MAX, squares_since
 from ringbuf.jit import kernel
 
-SECONDS: Final = 64
-MINUTE: Final = 60
-NS_PER_S: Final = 1_000_000_000
+MINUTE_NS: Final = 60_000_000_000
 LN2: Final = 0.6931471805599453
-SEEN_MIN_S: Final = 5  # below, a scaled-up minute would be mostly noise
+SEEN_MIN_NS: Final = 5_000_000_000  # below, a scaled-up minute would be mostly noise
 
 VOLATILITY = np.dtype(
     [
         ("mid_px", "f8"),  # 0: none yet
         ("ts_ns", "i8"),  # the variance rate is of this time
         ("variance_per_s", "f8"),  # bps^2 per second
-        ("second", "i8"),
-        ("first_second", "i8"),
-        ("squares", "f8", (SECONDS,)),  # bps^2 in each second
     ],
     align=True,
 )
@@ -48,25 +44,18 @@ def on_mid(state: np.void, ts_ns: int, mid_px: float, halflife_s: float) -> None
     advance(state, ts_ns, halflife_s)
     if state["mid_px"] > 0.0 and mid_px != state["mid_px"]:
         return_bps = (mid_px - state["mid_px"]) / state["mid_px"] * 1e4
-        square = return_bps * return_bps
-        state["variance_per_s"] += square * LN2 / halflife_s
-        state["squares"][state["second"] % SECONDS] += square
+        state["variance_per_s"] += return_bps * return_bps * LN2 / halflife_s
     state["mid_px"] = mid_px
 
 
 @kernel
 def advance(state: np.void, ts_ns: int, halflife_s: float) -> None:
     """Move time on."""
-    second = ts_ns // NS_PER_S
     if state["ts_ns"] == 0:
-        state["ts_ns"], state["second"], state["first_second"] = ts_ns, second, second
+        state["ts_ns"] = ts_ns
     if ts_ns > state["ts_ns"]:
         state["variance_per_s"] *= np.exp(-LN2 * (ts_ns - state["ts_ns"]) * 1e-9 / halflife_s)
         state["ts_ns"] = ts_ns
-    if second > state["second"]:
-        for number in range(max(state["second"] + 1, second - SECONDS + 1), second + 1):
-            state["squares"][number % SECONDS] = 0.0
-        state["second"] = second
 
 
 @kernel
@@ -76,12 +65,20 @@ def sigma_ewma_bps(state: np.void) -> float:
 
 
 @kernel
-def sigma_1m_bps(state: np.void) -> float:
-    """Realised volatility per root minute, bps; 0 in the first seconds."""
-    seen_s = min(state["second"] - state["first_second"] + 1, MINUTE)
-    if seen_s < SEEN_MIN_S:
+def sigma_1m_bps(path: np.void, ts_ns: int) -> float:
+    """Realised volatility per root minute, bps; 0 in the first seconds.
+
+    Parameters
+    ----------
+    path : MID_PATH record
+        Read only. Where it no longer reaches back a minute, what it holds is scaled up.
+    ts_ns : int
+        Now.
+    """
+    if path["count"] == 0:
         return 0.0
-    total = 0.0
-    for back in range(seen_s):
-        total += state["squares"][(state["second"] - back) % SECONDS]
-    return np.sqrt(total * MINUTE / seen_s)
+    oldest_ns = path["ts_ns"][max(path["count"] - PATH_MAX, 0) % PATH_MAX]
+    seen_ns = min(ts_ns - oldest_ns, MINUTE_NS)
+    if seen_ns < SEEN_MIN_NS:
+        return 0.0
+    return np.sqrt(max(squares_since(path, ts_ns - seen_ns), 0.0) * MINUTE_NS / seen_ns)

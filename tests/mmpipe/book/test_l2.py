@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmpipe.book.l2 import BOOK, LEVELS_MAX, apply, best_tick, is_valid, judge, qty_at
+from mmpipe.book.l2 import BOOK, LEVELS_MAX, apply, best_tick, is_valid, judge, level_at, qty_at
 from mmpipe.enums import EventFlag, EventKind, Venue
 from mmpipe.recording.npz import load
 from mmpipe.records import EVENT
@@ -242,3 +242,29 @@ def test_the_shown_levels_equal_the_last_recorded_snapshot(name: str) -> None:
         rows = rows[rows["side"] == side]
         expected = sorted(zip(rows["px_tick"].tolist(), rows["qty"].tolist(), strict=True))
         assert _side(books, side) == (expected[::-1] if side > 0 else expected)
+
+
+def _levels(rows: list[tuple[EventKind, int, int, float, int]]) -> np.ndarray:
+    books, row = np.zeros(1, BOOK), np.zeros(1, EVENT)
+    for kind, side, tick, qty, stamp in rows:
+        row["kind"], row["side"], row["px_tick"], row["qty"], row["px"] = kind, side, tick, qty, tick
+        row["remote_seq"] = row["local_ts_ns"] = stamp
+        apply(books[0], row[0])
+    return books
+
+
+def test_unseen_is_not_empty() -> None:
+    clear, delta, best = CLEAR, DELTA, BBO
+    rows = [(clear, 0, 0, 0.0, 5), (delta, 1, 100, 3.0, 5), (delta, 1, 98, 4.0, 5), (delta, -1, 103, 1.0, 5)]
+    book = _levels(rows)[0]
+    assert level_at(book, 1, 100) == (3.0, 5)
+    assert level_at(book, 1, 99) == level_at(book, 1, 101) == level_at(book, -1, 102) == (0.0, 0)
+    assert level_at(book, 1, 97) == level_at(book, -1, 104) == (-1.0, 0)
+    # A best quote newer than every level: what lies between was perhaps filled on its way.
+    book = _levels([*rows, (best, 1, 102, 1.0, 6)])[0]
+    assert level_at(book, 1, 102) == (1.0, 6)
+    assert level_at(book, 1, 101) == (-1.0, 0)
+    assert level_at(book, 1, 99) == (0.0, 0)
+    assert level_at(book, 1, 100) == (3.0, 5)
+    book = _levels([*rows, (best, 1, 102, 1.0, 6), (delta, 1, 100, 2.0, 7)])[0]
+    assert level_at(book, 1, 101) == (0.0, 0)

@@ -43,3 +43,16 @@ def test_an_emptied_side_ends_the_mid() -> None:
     rows = quoted(99.99, 100.01)
     lead.on_quote(rows[0], 1, 0.0, 0.0, S)
     assert lead.mid(rows[0]) == 0.0
+
+
+def test_imbalance_at_the_touch_of_the_lead() -> None:
+    rows = np.zeros(1, lead.LEAD)
+    assert lead.imbalance(rows[0]) == 0.0
+    lead.on_quote(rows[0], 1, 100.0, 3.0, S)
+    assert lead.imbalance(rows[0]) == 0.0  # a touch of one side is none
+    lead.on_quote(rows[0], -1, 100.1, 1.0, S)
+    assert lead.imbalance(rows[0]) == 0.5
+    lead.on_book(rows[0], 100.0, 1.0, 100.1, 4.0, S)
+    assert lead.imbalance(rows[0]) == pytest.approx(-0.6)
+    lead.on_quote(rows[0], -1, 100.1, 0.0, S)
+    assert lead.imbalance(rows[0]) == 0.0
