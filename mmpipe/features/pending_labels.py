@@ -1,7 +1,7 @@
-"""Things that happened and wait one label horizon for the mid that says what they were worth.
+"""TIMER snapshots that wait one label horizon for the mid that scores the predictions made on them.
 
-Two kinds: TIMER snapshots, whose mid move scores predictions, and our own fills, whose markout is the
-adverse selection we really suffered. A ring per symbol, oldest first; a full ring loses its oldest.
+A ring per symbol, oldest first; a full ring loses its oldest. The mid is looked up at exactly the horizon
+(`mid_path`), not taken from the first moment after it; where nobody could see it then, there is no label.
 """
 
 from typing import Final
@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import LabelKind
+from mmpipe.features.label_row import start_label
+from mmpipe.features.mid_path import mid_at
 from ringbuf.jit import kernel
 
 PENDING_MAX: Final = 1024  # per symbol; a horizon of 10 s at a TIMER of 10 ms
@@ -16,13 +18,8 @@ PENDING_MAX: Final = 1024  # per symbol; a horizon of 10 s at a TIMER of 10 ms
 PENDING = np.dtype(
     [
         ("ts_ns", "i8"),
-        ("cause_seq", "i8"),  # SNAPSHOT.seq, or tid
-        ("kind", "i8"),  # LabelKind
-        ("side", "i8"),
-        ("px", "f8"),  # of the fill
-        ("mid_px", "f8"),  # at the snapshot, or at the decision of the fill
-        ("fee_bps", "f8"),
-        ("predicted_edge_bps", "f8"),
+        ("cause_seq", "i8"),  # SNAPSHOT.seq
+        ("mid_px", "f8"),  # at the snapshot
         ("toxicity", "i8"),
         ("regime", "i8"),
     ],
@@ -30,25 +27,37 @@ PENDING = np.dtype(
 )
 QUEUE_ENDS = np.dtype([("head", "i8"), ("tail", "i8")], align=True)
 
-_MARKOUT: Final = int(LabelKind.FILL_MARKOUT)
+_MID_MOVE: Final = int(LabelKind.MID_MOVE)
 
 
 @kernel
-def append(ends: np.void, pending: np.ndarray) -> int:
-    """Index of the slot for one more; the caller fills it in whole."""
+def expect(ends: np.void, pending: np.ndarray, snapshot: np.void, seq: int) -> None:
+    """One more SNAPSHOT waits for its label.
+
+    Parameters
+    ----------
+    ends, pending : QUEUE_ENDS record, (PENDING_MAX,) PENDING
+        Of its symbol, changed in place.
+    snapshot : SNAPSHOT record
+        With a valid book.
+    seq : int
+        Its sequence number.
+    """
     if ends["head"] - ends["tail"] == len(pending):
         ends["tail"] += 1
-    index = ends["head"] % len(pending)
+    item = pending[ends["head"] % len(pending)]
     ends["head"] += 1
-    return index
+    item["ts_ns"], item["cause_seq"], item["mid_px"] = snapshot["ts_ns"], seq, snapshot["mid_px"]
+    item["toxicity"], item["regime"] = snapshot["toxicity"], snapshot["regime"]
 
 
 @kernel
 def resolve(
     ends: np.void,
     pending: np.ndarray,
+    path: np.void,
+    seen: bool,
     ts_ns: int,
-    mid_px: float,
     horizon_ns: int,
     symbol: int,
     labels: np.ndarray,
@@ -60,12 +69,14 @@ def resolve(
     ----------
     ends, pending : QUEUE_ENDS record, (PENDING_MAX,) PENDING
         Of one symbol, changed in place.
+    path : MID_PATH record
+        Of the symbol, known up to `ts_ns`.
+    seen : bool
+        The market is live: what is due now happened where it could be seen.
     ts_ns : int
         Now.
-    mid_px : float
-        Of the maker, > 0.
     horizon_ns : int
-        Age at which a thing is due.
+        Age at which a snapshot is judged.
     symbol : int
         Index for the label.
     labels : (n,) LABEL
@@ -82,21 +93,18 @@ def resolve(
         item = pending[ends["tail"] % len(pending)]
         if ts_ns - item["ts_ns"] < horizon_ns:
             break
-        label = labels[count]
-        side, start_px = item["side"], item["mid_px"]
-        label["ts_ns"], label["cause_seq"], label["cause_ts_ns"] = ts_ns, item["cause_seq"], item["ts_ns"]
-        label["horizon_ns"] = ts_ns - item["ts_ns"]
-        label["kind"], label["side"], label["symbol"] = item["kind"], side, symbol
+        ends["tail"] += 1
+        mid_px = mid_at(path, item["ts_ns"] + horizon_ns) if seen else 0.0
+        if not mid_px > 0.0:
+            continue
+        label, start_px = labels[count], item["mid_px"]
+        start_label(label, _MID_MOVE, symbol, 0, ts_ns)
+        label["cause_seq"], label["cause_ts_ns"], label["horizon_ns"] = (
+            item["cause_seq"],
+            item["ts_ns"],
+            horizon_ns,
+        )
         label["toxicity"], label["regime"], label["mid_px"] = item["toxicity"], item["regime"], start_px
         label["move_bps"] = (mid_px - start_px) / start_px * 1e4
-        label["predicted_edge_bps"], label["predicted_fill_prob"] = item["predicted_edge_bps"], 0.0
-        label["filled"], label["wait_ns"], label["depth_bps"] = 0, 0, 0.0
-        label["realized_as_bps"], label["realized_edge_bps"] = 0.0, 0.0
-        if item["kind"] == _MARKOUT:
-            captured_bps = side * (start_px - item["px"]) / start_px * 1e4
-            label["filled"], label["depth_bps"] = 1, captured_bps
-            label["realized_as_bps"] = -side * label["move_bps"]
-            label["realized_edge_bps"] = captured_bps - label["realized_as_bps"] - item["fee_bps"]
-        ends["tail"] += 1
         count += 1
     return count

@@ -1,119 +1,238 @@
 """Quotes that exist only in the books: labels without being in the market.
 
-Every interval a virtual order joins the best level and the levels one step before and behind it, on both
-sides. Its queue is tracked like a real one: trades at its price come off the front, a level that shrinks
-takes the queue with it, a trade or a touch beyond it fills it. A filled one waits one label horizon for the
-mid that says what the fill was worth; an unfilled one ends at the shadow horizon. What was predicted at the
-join travels with it into the LABEL.
+A virtual order of a stated size joins a level and is followed like a real one until one of these:
+
+    FILLED     trades took what was ahead and then all of it; or a trade went through its price, or the other
+               side's best reached it, which no order could have survived there
+    ADVERSE    the best of its own side moved a stated number of steps away: left behind
+    HORIZON    neither, for as long as it waits
+    CANCELLED  the book was lost: what became of it cannot be known (censored)
+
+A part of it being filled is no outcome. Its place in the queue follows `queue_rank`: trades at the price
+take from the front, what else leaves the level was a cancel, ahead of it in proportion; a level deeper than
+what is shown is unseen, not empty. Two orders of arrival must not count a trade twice:
+
+    trade, then book    the trade waits until the level is stated anew, and explains what it lost
+    book, then trade    the loss was taken for a cancel; when the trade of that time arrives, the cancel is
+                        taken back and what the trade leaves of it is counted again
+
+Which it is, the venue's own stamps say: a level stated at or after the time of a trade contains it. Where a
+venue stamps nothing, all trades count as coming first.
+
+References
+----------
+Rigtorp, "Estimating order queue position" (2013): trades from the front, cancels in proportion.
 """
 
 from typing import Final
 
 import numpy as np
 
-from mmpipe.enums import LabelKind
+from mmpipe.book import l2, queue_rank
+from mmpipe.book.queue_rank import QUEUE
+from mmpipe.enums import LabelKind, Outcome
+from mmpipe.features import markouts
+from mmpipe.features.label_row import start_label
+from mmpipe.features.mid_path import mid_at
 from ringbuf.jit import kernel
 
-SHADOWS_MAX: Final = 96  # per symbol: six joins a second for a horizon and a label
+SHADOWS_MAX: Final = 192  # per symbol: six joins a second for half a minute
 
 SHADOW = np.dtype(
     [
-        ("joined_ts_ns", "i8"),  # 0: free
-        ("filled_ts_ns", "i8"),  # 0: still resting
-        ("cause_seq", "i8"),
-        ("tick", "i8"),
+        # What every trade and book asks for comes first: 40 quotes stay in the nearest cache.
+        ("outcome", "i8"),  # Outcome; WAITING while it rests
         ("side", "i8"),
-        ("px", "f8"),
-        ("ahead_qty", "f8"),
-        ("mid_px", "f8"),  # at the join
-        ("predicted_edge_bps", "f8"),
-        ("fill_prob", "f8"),
-        ("depth_bps", "f8"),
-        ("toxicity", "i8"),
+        ("tick", "i8"),
+        ("step", "i8"),  # ticks between two prices the venue accepts there
+        ("behind", "i8"),  # levels behind the best when last looked at
+        ("joined_exch_ns", "i8"),  # of the book it joined: what that shows, it did not live through
+        ("queue", QUEUE),  # its own size is not in the level
+        ("own_qty", "f8"),  # not yet filled, base units
+        ("traded_exch_ns", "i8"),  # of the newest trade that waits in queue["traded_qty"]
+        ("level_exch_ns", "i8"),  # when the level was last stated, venue time
+        ("cancelled_qty", "f8"),  # taken for a cancel when it was
+        ("before_qty", "f8"),  # ahead before that cancel
+        ("late_qty", "f8"),  # trades of that time which came after it
+        ("ended_ts_ns", "i8"),
+        ("joined_ts_ns", "i8"),
+        ("cause_seq", "i8"),
+        ("level", "i8"),  # steps before the best at the join
+        ("toxicity", "i8"),  # at the join, as all that follows
         ("regime", "i8"),
+        ("mid_px", "f8"),
+        ("depth_bps", "f8"),
+        ("queue_rank", "f8"),
+        ("ahead_qty", "f8"),
+        ("predicted_edge_bps", "f8"),
+        ("predicted_std_bps", "f8"),
+        ("predicted_fill_prob", "f8"),
+    ],
+    align=True,
+)
+SHADOW_ENDS = np.dtype(
+    [
+        ("resting", "i8"),  # slots in use, from index 0, oldest first
+        ("rounds", "i8"),  # times all levels were joined
+        ("lost", "i8"),  # joins without room
     ],
     align=True,
 )
 
-_SHADOW: Final = int(LabelKind.SHADOW_QUOTE)
+_SHADOW_QUOTE: Final = int(LabelKind.SHADOW_QUOTE)
+_WAITING: Final = int(Outcome.WAITING)
+_FILLED: Final = int(Outcome.FILLED)
+_ADVERSE: Final = int(Outcome.ADVERSE)
+_HORIZON: Final = int(Outcome.HORIZON)
+_CANCELLED: Final = int(Outcome.CANCELLED)
 
 
 @kernel
-def free_slot(shadows: np.ndarray) -> int:
-    """Index of a free slot, -1 when all are taken."""
-    for index in range(len(shadows)):
-        if shadows[index]["joined_ts_ns"] == 0:
-            return index
-    return -1
+def join(ends: np.void, shadows: np.ndarray, book: np.void, side: int, tick: int, ahead_share: float) -> int:
+    """Put a virtual order into a level; the caller fills in what was predicted.
+
+    Parameters
+    ----------
+    ends, shadows : SHADOW_ENDS record, (SHADOWS_MAX,) SHADOW
+        Of one symbol, changed in place.
+    book : BOOK record
+        Valid.
+    side, tick : int
+        Of the order; the level must be shown or lie before the best.
+    ahead_share : float
+        Of what the level shows, 0 front to 1 back.
+
+    Returns
+    -------
+    int
+        Its index, -1 when there is no room.
+    """
+    index = ends["resting"]
+    if index == len(shadows):
+        ends["lost"] += 1
+        return -1
+    ends["resting"] += 1
+    shadow = shadows[index]
+    level_qty, _ = l2.level_at(book, side, tick)
+    queue_rank.join(shadow["queue"], 1, tick, 0.0, level_qty)
+    shadow["queue"]["ahead_qty"] = ahead_share * level_qty
+    shadow["ahead_qty"] = shadow["queue"]["ahead_qty"]
+    shadow["queue_rank"] = ahead_share if level_qty > 0.0 else 0.0
+    shadow["side"], shadow["tick"], shadow["outcome"], shadow["ended_ts_ns"] = side, tick, _WAITING, 0
+    shadow["joined_exch_ns"] = shadow["level_exch_ns"] = book["exch_ts_ns"]
+    shadow["traded_exch_ns"] = shadow["behind"] = 0
+    shadow["cancelled_qty"] = shadow["before_qty"] = shadow["late_qty"] = 0.0
+    return index
 
 
 @kernel
-def on_trade(shadows: np.ndarray, ts_ns: int, side: int, tick: int, qty: float) -> None:
+def on_trade(
+    ends: np.void, shadows: np.ndarray, ts_ns: int, exch_ts_ns: int, side: int, tick: int, qty: float
+) -> None:
     """A trade by an aggressor of `side` at `tick`.
 
     Parameters
     ----------
-    shadows : (SHADOWS_MAX,) SHADOW
+    ends, shadows : SHADOW_ENDS record, (SHADOWS_MAX,) SHADOW
         Of one symbol, changed in place.
-    ts_ns, side, tick : int
-        Of the trade.
+    ts_ns, exch_ts_ns : int
+        When it was received, and the venue's time; 0: none.
+    side, tick : int
+        Of the aggressor, and of the trade.
     qty : float
-        Base units.
+        Base units, > 0.
     """
-    for index in range(len(shadows)):
+    for index in range(ends["resting"]):
         shadow = shadows[index]
-        if shadow["joined_ts_ns"] == 0 or shadow["filled_ts_ns"] != 0 or shadow["side"] == side:
-            continue
         own = shadow["side"]
-        if own * tick < own * shadow["tick"]:
-            shadow["filled_ts_ns"] = ts_ns
-        elif tick == shadow["tick"]:
-            shadow["ahead_qty"] -= qty
-            if shadow["ahead_qty"] < 0.0:
-                shadow["filled_ts_ns"] = ts_ns
-
-
-@kernel
-def on_touch(shadows: np.ndarray, ts_ns: int, bid_tick: int, ask_tick: int) -> None:
-    """The other side's best reached or crossed a resting price: it must have filled."""
-    for index in range(len(shadows)):
-        shadow = shadows[index]
-        if shadow["joined_ts_ns"] == 0 or shadow["filled_ts_ns"] != 0:
+        behind = own * (shadow["tick"] - tick)
+        if own == side or behind < 0 or shadow["outcome"] != _WAITING:
             continue
-        crossed = ask_tick <= shadow["tick"] if shadow["side"] > 0 else bid_tick >= shadow["tick"]
-        if crossed:
-            shadow["filled_ts_ns"] = ts_ns
+        if 0 < exch_ts_ns <= shadow["joined_exch_ns"]:
+            continue  # it happened before the join, and the book that was joined shows it
+        if behind > 0 or _take(shadow, exch_ts_ns, qty):
+            shadow["outcome"], shadow["ended_ts_ns"] = _FILLED, ts_ns
 
 
 @kernel
-def resolve(
+def on_book(
+    ends: np.void, shadows: np.ndarray, book: np.void, ts_ns: int, exch_ts_ns: int, adverse_steps: int
+) -> None:
+    """The book after a message.
+
+    Parameters
+    ----------
+    ends, shadows : SHADOW_ENDS record, (SHADOWS_MAX,) SHADOW
+        Of one symbol, changed in place.
+    book : BOOK record
+        Valid.
+    ts_ns, exch_ts_ns : int
+        Of the message: received, and the venue's time, 0: none.
+    adverse_steps : int
+        How far the best may move away before a quote counts as left behind, in steps of its price.
+    """
+    if ends["resting"] == 0:
+        return
+    bid_tick, ask_tick = l2.best_tick(book, 1), l2.best_tick(book, -1)
+    for index in range(ends["resting"]):
+        shadow = shadows[index]
+        if shadow["outcome"] != _WAITING:
+            continue
+        side, tick = shadow["side"], shadow["tick"]
+        best, other = (bid_tick, ask_tick) if side > 0 else (ask_tick, bid_tick)
+        if side * (other - tick) <= 0:
+            shadow["outcome"], shadow["ended_ts_ns"] = _FILLED, ts_ns
+        elif side * (best - tick) >= adverse_steps * shadow["step"]:
+            shadow["outcome"], shadow["ended_ts_ns"] = _ADVERSE, ts_ns
+        else:
+            level_qty, stated_ns, behind = l2.level_near(book, side, tick, shadow["behind"])
+            shadow["behind"] = behind
+            if level_qty >= 0.0:
+                _see(shadow, level_qty, stated_ns == ts_ns, exch_ts_ns)
+
+
+@kernel
+def censor(ends: np.void, shadows: np.ndarray, ts_ns: int) -> None:
+    """The book is lost: nobody knows what becomes of the quotes that rest."""
+    for index in range(ends["resting"]):
+        if shadows[index]["outcome"] == _WAITING:
+            shadows[index]["outcome"], shadows[index]["ended_ts_ns"] = _CANCELLED, ts_ns
+
+
+@kernel
+def harvest(
+    ends: np.void,
     shadows: np.ndarray,
+    fill_ends: np.void,
+    fills: np.ndarray,
+    path: np.void,
     ts_ns: int,
-    mid_px: float,
+    horizon_ns: int,
     fee_bps: float,
-    settings: np.ndarray,
     symbol: int,
     labels: np.ndarray,
     count: int,
 ) -> int:
-    """Turn what is due into LABELs and free its slots.
+    """Hand filled quotes to the markouts, turn the others that ended into LABELs, and close the ranks.
 
     Parameters
     ----------
-    shadows : (SHADOWS_MAX,) SHADOW
+    ends, shadows : SHADOW_ENDS record, (SHADOWS_MAX,) SHADOW
         Of one symbol, changed in place.
+    fill_ends, fills : FILL_ENDS record, (FILLS_MAX,) FILL
+        Where the filled ones go on waiting.
+    path : MID_PATH record
+        Of the symbol, known up to `ts_ns`.
     ts_ns : int
         Now.
-    mid_px : float
-        Of the maker, > 0.
+    horizon_ns : int
+        How long a quote waits.
     fee_bps : float
         Of a passive fill.
-    settings : (1,) settings of FeaturesConfig
-        Horizons.
     symbol : int
         Index for the label.
     labels : (n,) LABEL
-        Written from `count` on; what finds no room waits for the next call.
+        Written from `count` on; what finds no room waits.
     count : int
         Labels already in `labels`.
 
@@ -122,40 +241,116 @@ def resolve(
     int
         Labels now in `labels`.
     """
-    label_ns = settings[0]["label_horizon_ms"] * 1_000_000
-    wait_ns = settings[0]["shadow_horizon_ms"] * 1_000_000
-    for index in range(len(shadows)):
+    kept = 0
+    for index in range(ends["resting"]):
         shadow = shadows[index]
-        if shadow["joined_ts_ns"] == 0 or count >= len(labels):
-            continue
-        filled = shadow["filled_ts_ns"] != 0
-        if filled and ts_ns - shadow["filled_ts_ns"] < label_ns:
-            continue
-        if not filled and ts_ns - shadow["joined_ts_ns"] < wait_ns:
-            continue
-        label = labels[count]
-        start_ns = shadow["filled_ts_ns"] if filled else shadow["joined_ts_ns"]
-        _write(label, shadow, symbol, mid_px, fee_bps, filled)
-        label["ts_ns"] = ts_ns
-        label["wait_ns"] = (start_ns if filled else ts_ns) - shadow["joined_ts_ns"]
-        label["horizon_ns"] = ts_ns - start_ns
-        shadow["joined_ts_ns"] = 0
-        count += 1
+        over_ns = shadow["joined_ts_ns"] + horizon_ns
+        ended_ns = ts_ns if shadow["outcome"] == _WAITING else shadow["ended_ts_ns"]
+        if ended_ns > over_ns or (ended_ns == over_ns and shadow["outcome"] == _WAITING):
+            shadow["outcome"], shadow["ended_ts_ns"] = _HORIZON, over_ns
+        if shadow["outcome"] == _FILLED:
+            _hand_over(fills[markouts.append(fill_ends, fills)], shadow, fee_bps)
+        elif shadow["outcome"] != _WAITING and count < len(labels):
+            _write(labels[count], shadow, symbol, ts_ns, mid_at(path, shadow["ended_ts_ns"]))
+            count += 1
+        else:
+            if kept < index:
+                shadows[kept] = shadow
+            kept += 1
+    ends["resting"] = kept
     return count
 
 
 @kernel
-def _write(label: np.void, shadow: np.void, symbol: int, mid_px: float, fee_bps: float, filled: bool) -> None:
-    side = shadow["side"]
-    start_px = shadow["mid_px"]
-    label["kind"], label["side"], label["filled"] = _SHADOW, side, 1 if filled else 0
+def _take(shadow: np.void, exch_ts_ns: int, qty: float) -> bool:
+    # A trade at its price; True when nothing of it is left.
+    queue = shadow["queue"]
+    reach_qty = qty - queue["ahead_qty"]
+    if not 0 < exch_ts_ns <= shadow["level_exch_ns"]:
+        queue_rank.on_trade(queue, shadow["side"], shadow["tick"], qty)
+        shadow["traded_exch_ns"] = exch_ts_ns
+    elif not shadow["cancelled_qty"] > 0.0:
+        queue["ahead_qty"] = max(queue["ahead_qty"] - qty, 0.0)  # the level contains it already
+    else:
+        before_qty, late_qty = shadow["before_qty"], shadow["late_qty"] + qty
+        reach_qty = max(late_qty - before_qty, 0.0) - max(shadow["late_qty"] - before_qty, 0.0)
+        shadow["late_qty"] = late_qty
+        queue["ahead_qty"] = _after_cancel(
+            max(before_qty - late_qty, 0.0), max(shadow["cancelled_qty"] - late_qty, 0.0), queue["level_qty"]
+        )
+    if reach_qty > 0.0:
+        shadow["own_qty"] -= reach_qty
+    return not shadow["own_qty"] > 0.0
+
+
+@kernel
+def _after_cancel(ahead_qty: float, cancelled_qty: float, level_qty: float) -> float:
+    # As queue_rank.on_level: a cancel is ahead with the share that is ahead.
+    others_qty = level_qty + cancelled_qty
+    if others_qty > 0.0:
+        ahead_qty -= cancelled_qty * min(ahead_qty / others_qty, 1.0)
+    return min(max(ahead_qty, 0.0), level_qty)
+
+
+@kernel
+def _see(shadow: np.void, level_qty: float, stated: bool, exch_ts_ns: int) -> None:
+    # The level as the book shows it; `stated`: by this very message.
+    queue = shadow["queue"]
+    if level_qty == queue["level_qty"] and not stated:
+        return
+    before_qty, was_qty, traded_qty = queue["ahead_qty"], queue["level_qty"], queue["traded_qty"]
+    if level_qty > 0.0:
+        queue_rank.on_level(queue, level_qty)
+    elif was_qty > 0.0:
+        stated = True  # that it is gone was said by what is shown instead
+        queue["ahead_qty"] = queue["level_qty"] = 0.0
+        queue["traded_qty"] = max(traded_qty - was_qty, 0.0)
+    if not stated:
+        return
+    cancelled_qty = was_qty - level_qty - traded_qty
+    if exch_ts_ns > shadow["level_exch_ns"]:
+        shadow["cancelled_qty"] = 0.0
+    if cancelled_qty > 0.0:
+        if not shadow["cancelled_qty"] > 0.0:
+            shadow["before_qty"], shadow["late_qty"] = before_qty, 0.0
+        shadow["cancelled_qty"] += cancelled_qty
+    if 0 < shadow["traded_exch_ns"] <= exch_ts_ns:
+        queue["traded_qty"] = 0.0  # whatever was traded before is in what the level shows
+    shadow["level_exch_ns"] = max(shadow["level_exch_ns"], exch_ts_ns)
+
+
+@kernel
+def _hand_over(fill: np.void, shadow: np.void, fee_bps: float) -> None:
+    fill["filled_ts_ns"], fill["decided_ts_ns"] = shadow["ended_ts_ns"], shadow["joined_ts_ns"]
+    fill["cause_seq"], fill["virtual"], fill["fee_bps"] = shadow["cause_seq"], 1, fee_bps
+    fill["side"], fill["level"], fill["toxicity"] = shadow["side"], shadow["level"], shadow["toxicity"]
+    fill["regime"], fill["mid_px"], fill["depth_bps"] = (
+        shadow["regime"],
+        shadow["mid_px"],
+        shadow["depth_bps"],
+    )
+    fill["queue_rank"], fill["ahead_qty"] = shadow["queue_rank"], shadow["ahead_qty"]
+    fill["predicted_edge_bps"] = shadow["predicted_edge_bps"]
+    fill["predicted_std_bps"] = shadow["predicted_std_bps"]
+    fill["predicted_fill_prob"] = shadow["predicted_fill_prob"]
+
+
+@kernel
+def _write(label: np.void, shadow: np.void, symbol: int, ts_ns: int, end_px: float) -> None:
+    # Of one that was not filled; the move is 0 where the mid at its end was not seen.
+    start_label(label, _SHADOW_QUOTE, symbol, shadow["side"], ts_ns)
     label["cause_seq"], label["cause_ts_ns"] = shadow["cause_seq"], shadow["joined_ts_ns"]
-    label["symbol"], label["toxicity"], label["regime"] = symbol, shadow["toxicity"], shadow["regime"]
-    label["mid_px"] = start_px
-    label["move_bps"] = (mid_px - start_px) / start_px * 1e4
+    label["wait_ns"] = label["horizon_ns"] = shadow["ended_ts_ns"] - shadow["joined_ts_ns"]
+    label["outcome"], label["level"] = shadow["outcome"], shadow["level"]
+    label["toxicity"], label["regime"], label["mid_px"] = (
+        shadow["toxicity"],
+        shadow["regime"],
+        shadow["mid_px"],
+    )
+    label["depth_bps"], label["queue_rank"] = shadow["depth_bps"], shadow["queue_rank"]
+    label["ahead_qty"] = shadow["ahead_qty"]
     label["predicted_edge_bps"] = shadow["predicted_edge_bps"]
-    label["predicted_fill_prob"] = shadow["fill_prob"]
-    label["depth_bps"] = shadow["depth_bps"]
-    label["realized_as_bps"] = -side * label["move_bps"] if filled else 0.0
-    captured_bps = side * (start_px - shadow["px"]) / start_px * 1e4
-    label["realized_edge_bps"] = captured_bps - label["realized_as_bps"] - fee_bps if filled else 0.0
+    label["predicted_std_bps"] = shadow["predicted_std_bps"]
+    label["predicted_fill_prob"] = shadow["predicted_fill_prob"]
+    if end_px > 0.0:
+        label["move_bps"] = (end_px - shadow["mid_px"]) / shadow["mid_px"] * 1e4

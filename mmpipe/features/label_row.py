@@ -1,0 +1,27 @@
+"""How every LABEL begins: rows are used again, so what a kind does not say must read zero."""
+
+import numpy as np
+
+from ringbuf.jit import kernel
+
+
+@kernel
+def start_label(label: np.void, kind: int, symbol: int, side: int, ts_ns: int) -> None:
+    """Set kind, symbol, side and time of a LABEL and zero everything else but `seq`.
+
+    Parameters
+    ----------
+    label : LABEL record
+        Overwritten.
+    kind, symbol, side : int
+        LabelKind, index, +1 bid, -1 ask, 0 none.
+    ts_ns : int
+        When the label resolved.
+    """
+    label["ts_ns"], label["kind"], label["symbol"], label["side"] = ts_ns, kind, symbol, side
+    label["cause_seq"] = label["cause_ts_ns"] = label["horizon_ns"] = label["wait_ns"] = 0
+    label["mid_px"] = label["move_bps"] = label["realized_edge_bps"] = label["realized_as_bps"] = 0.0
+    label["predicted_edge_bps"] = label["predicted_std_bps"] = label["predicted_fill_prob"] = 0.0
+    label["depth_bps"] = label["queue_rank"] = label["ahead_qty"] = 0.0
+    label["markouts_bps"][:] = 0.0
+    label["filled"] = label["toxicity"] = label["regime"] = label["outcome"] = label["level"] = 0
