@@ -1,79 +1,162 @@
-"""Is the flow informed? A three-state filter (benign, toxic-buy, toxic-sell) that moves with every trade.
+"""Is the flow informed? A three-state filter (benign, toxic-buy, toxic-sell) that moves with every aggressor.
 
-A trade's features give a log-likelihood ratio for informed flow of its own side: an unbroken run, a size
-above the typical one, a book that leans with it. Prior odds stay out of it; they are the filter's business,
-which mixes in a small hazard per trade that informed flow begins, and lets belief fade with time. The
-verdict has hysteresis and a minimum dwell.
+A logistic on what one aggressor looks like (`trade_features`) with the prior log-odds of its training taken
+off is his log-likelihood ratio; the prior is the filter's business:
+
+    before him     benign ─h/2─▶ toxic-buy, ─h/2─▶ toxic-sell      h: hazard_per_trade
+    between        toxic ─▶ benign at the rate ln2 / decay_halflife_s
+    by him         own side × exp(llr), other side × exp(llr_against)
+
+so the beliefs are the exact posterior of that chain. A further row of the same aggressor revises his evidence
+from the same beliefs before him. Published is P(this side's next trade is informed): the belief calibrated on
+the logit by what the learner saw come of it. The verdict is on the beliefs: it has hysteresis, a minimum
+dwell, and after a maximum dwell the belief begins anew, so that no verdict outlives its evidence.
 
 References
 ----------
 Wald, "Sequential analysis" (1947): evidence adds up in log-likelihood ratios.
+Rabiner, "A tutorial on hidden Markov models" (1989), forward variable. Platt, "Probabilistic outputs for
+support vector machines" (1999), calibration.
 """
 
 from typing import Final
 
 import numpy as np
 
-from mmpipe.enums import Toxicity
+from mmpipe.config import ToxicityConfig
+from mmpipe.enums import Param, Toxicity
+from mmpipe.models.trade_features import INPUTS, TOXICITY_INPUTS
 from ringbuf.jit import kernel
 
 LN2: Final = 0.6931471805599453
-LLR_MAX: Final = 4.0  # nats of one trade: no single print decides alone for ever
-RUN_CAP: Final = 4
-SIZE_CAP: Final = 3.0  # e-folds over the typical size
+LLR_MAX: Final = 6.0  # nats of one aggressor: a damaged number must not decide alone for ever
+BELIEF_MIN: Final = 1e-9
 _BENIGN: Final = int(Toxicity.BENIGN)
 _NORMAL: Final = int(Toxicity.NORMAL)
 _TOXIC: Final = int(Toxicity.TOXIC)
+_SLOPE: Final = int(Param.TOXICITY_SLOPE)
+_INTERCEPT: Final = int(Param.TOXICITY_INTERCEPT)
+
+# Layout of the weights, one flat float64 array: three numbers, then a weight, a mean and a scale per input.
+BIAS: Final = 0
+PRIOR_LOG_ODDS: Final = 1  # of informed flow in what the logistic was trained on
+LLR_AGAINST: Final = 2  # of an aggressor for the other side's informed flow, <= 0
+FIRST_WEIGHT: Final = 3
+WEIGHTS: Final = FIRST_WEIGHT + 3 * INPUTS
 
 TOXICITY = np.dtype(
     [
-        ("buy_prob", "f8"),  # informed buyers are at work: poisons our ask
+        ("buy_prob", "f8"),  # published: an aggressive buyer now is informed, poisons our ask
         ("sell_prob", "f8"),
+        ("buy_belief", "f8"),  # of the filter
+        ("sell_belief", "f8"),
+        ("buy_before", "f8"),  # beliefs the newest aggressor met
+        ("sell_before", "f8"),
         ("ts_ns", "i8"),  # the beliefs are of this time
         ("verdict", "i8"),  # Toxicity
+        ("toxic_side", "i8"),  # while the verdict is Toxic: whose flow is
+        ("side_before", "i8"),  # … before the newest aggressor
         ("toxic_since_ts_ns", "i8"),
     ],
     align=True,
 )
 
 
-@kernel
-def trade_llr(
-    side: int, run_length: int, log_size_ratio: float, imbalance: float, settings: np.ndarray
-) -> float:
-    """Log-likelihood ratio of one trade for informed flow of its side, nats.
+def pack_weights(
+    weights: np.ndarray,
+    means: np.ndarray,
+    scales: np.ndarray,
+    bias: float,
+    prior_log_odds: float,
+    llr_against: float,
+) -> np.ndarray:
+    """The flat array the kernels read.
 
     Parameters
     ----------
-    side : int
-        Of the aggressor.
-    run_length : int
-        Signed run after this trade.
-    log_size_ratio : float
-        ln(size / typical size).
-    imbalance : float
-        Of the book, -1 to 1, > 0: more bids.
-    settings : (1,) settings of ToxicityConfig
-        Weights.
+    weights, means, scales : ndarray of float64, shape (INPUTS,)
+        Of the logistic, by TOXICITY_INPUTS; scales > 0.
+    bias, prior_log_odds : float
+        Of the logistic; ln(p / (1 - p)) of informed flow in its training set.
+    llr_against : float
+        Log-likelihood ratio of any aggressor for informed flow of the other side, <= 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (WEIGHTS,)
+
+    Raises
+    ------
+    ValueError
+        A number is missing, not finite or out of range.
+    """
+    parts = (np.array([bias, prior_log_odds, llr_against]), weights, means, scales)
+    packed = np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
+    if packed.shape != (WEIGHTS,) or not np.isfinite(packed).all():
+        raise ValueError(f"toxicity: {WEIGHTS} finite numbers expected, got {packed.size}; train it again")
+    if not (np.asarray(scales) > 0.0).all() or not llr_against <= 0.0:
+        raise ValueError("toxicity: scales must be > 0 and llr_against <= 0; train it again")
+    return packed
+
+
+def built_in_weights(settings: ToxicityConfig) -> np.ndarray:
+    """The weights of `[toxicity]`, which decide where no artefact is named."""
+    by_input = {
+        "log_size": settings.llr_log_size,
+        "log_gap": settings.llr_log_gap,
+        "imbalance": settings.llr_imbalance,
+        "flow_fast": settings.llr_flow_fast,
+        "flow_slow": settings.llr_flow_slow,
+        "spread_change": settings.llr_spread_change,
+        "depth_change": settings.llr_depth_change,
+        "run_length": settings.llr_run_length,
+        "swept": settings.llr_swept,
+        "divergence": settings.llr_divergence,
+    }
+    weights = np.array([by_input[name] for name in TOXICITY_INPUTS])
+    zeros, ones = np.zeros(INPUTS), np.ones(INPUTS)
+    return pack_weights(weights, zeros, ones, settings.llr_bias, 0.0, settings.llr_against)
+
+
+@kernel
+def trade_llr(inputs: np.ndarray, weights: np.ndarray) -> float:
+    """Log-likelihood ratio of one aggressor for informed flow of his side.
+
+    Parameters
+    ----------
+    inputs : (INPUTS,) float64
+        By TOXICITY_INPUTS.
+    weights : (WEIGHTS,) float64
+        Of `pack_weights`.
 
     Returns
     -------
     float
-        -LLR_MAX to LLR_MAX; 0 when an input is not finite.
+        Nats, -LLR_MAX to LLR_MAX; 0 when an input is not finite.
     """
-    weights = settings[0]
-    run = min(abs(run_length), RUN_CAP) - 1
-    size = min(max(log_size_ratio, 0.0), SIZE_CAP)
-    llr = weights["llr_bias"] + weights["llr_run"] * run + weights["llr_size"] * size
-    llr += weights["llr_imbalance"] * side * imbalance
+    llr = weights[BIAS] - weights[PRIOR_LOG_ODDS]
+    for index in range(INPUTS):
+        scaled = (inputs[index] - weights[FIRST_WEIGHT + INPUTS + index]) / weights[
+            FIRST_WEIGHT + 2 * INPUTS + index
+        ]
+        llr += weights[FIRST_WEIGHT + index] * scaled
     if not (abs(llr) < np.inf):
         return 0.0
     return min(max(llr, -LLR_MAX), LLR_MAX)
 
 
 @kernel
-def on_trade(state: np.void, ts_ns: int, side: int, llr: float, settings: np.ndarray) -> None:
-    """Filter one trade.
+def on_trade(
+    state: np.void,
+    ts_ns: int,
+    side: int,
+    llr: float,
+    llr_against: float,
+    fresh: bool,
+    settings: np.ndarray,
+    params: np.ndarray,
+) -> None:
+    """Filter one aggressor, or revise the newest.
 
     Parameters
     ----------
@@ -81,49 +164,101 @@ def on_trade(state: np.void, ts_ns: int, side: int, llr: float, settings: np.nda
         Changed in place.
     ts_ns, side : int
         Of the trade.
-    llr : float
-        Its evidence for informed flow of its side; it speaks against the other side's.
+    llr, llr_against : float
+        His evidence for informed flow of his side, and of the other side; nats.
+    fresh : bool
+        False: a further row of the aggressor before, whose evidence `llr` replaces.
     settings : (1,) settings of ToxicityConfig
         Hazard and thresholds.
+    params : (PARAMS_COUNT,) float64
+        Calibration.
     """
-    advance(state, ts_ns, settings)
-    hazard = settings[0]["hazard_per_trade"]
-    buy = state["buy_prob"] + hazard * (1.0 - state["buy_prob"] - state["sell_prob"])
-    sell = state["sell_prob"] + hazard * (1.0 - state["buy_prob"] - state["sell_prob"])
-    benign = max(1.0 - buy - sell, 1e-12)
-    weight = np.exp(llr)
-    against = np.exp(-abs(llr))
-    buy *= weight if side > 0 else against
-    sell *= weight if side < 0 else against
+    if fresh:
+        _fade(state, ts_ns, settings)
+        _judge(state, ts_ns, settings)
+        state["side_before"] = state["toxic_side"]
+        hazard = settings[0]["hazard_per_trade"] / 2.0
+        benign = 1.0 - state["buy_belief"] - state["sell_belief"]
+        state["buy_before"] = state["buy_belief"] + hazard * benign
+        state["sell_before"] = state["sell_belief"] + hazard * benign
+    buy, sell = state["buy_before"], state["sell_before"]
+    benign = max(1.0 - buy - sell, BELIEF_MIN)
+    buy *= np.exp(llr if side > 0 else llr_against)
+    sell *= np.exp(llr if side < 0 else llr_against)
     total = benign + buy + sell
-    state["buy_prob"], state["sell_prob"] = buy / total, sell / total
-    judge(state, ts_ns, settings)
+    state["buy_belief"], state["sell_belief"] = buy / total, sell / total
+    _judge(state, ts_ns, settings)
+    publish(state, params)
 
 
 @kernel
-def advance(state: np.void, ts_ns: int, settings: np.ndarray) -> None:
-    """Let belief fade with time and look at the verdict again."""
+def advance(state: np.void, ts_ns: int, settings: np.ndarray, params: np.ndarray) -> None:
+    """Let belief fade with time, look at the verdict again, and publish with the newest calibration."""
+    _fade(state, ts_ns, settings)
+    _judge(state, ts_ns, settings)
+    publish(state, params)
+
+
+@kernel
+def publish(state: np.void, params: np.ndarray) -> None:
+    """Calibrate the beliefs into the probabilities that decide."""
+    slope, intercept = params[_SLOPE], params[_INTERCEPT]
+    state["buy_prob"] = calibrated(state["buy_belief"], slope, intercept)
+    state["sell_prob"] = calibrated(state["sell_belief"], slope, intercept)
+
+
+@kernel
+def calibrated(belief: float, slope: float, intercept: float) -> float:
+    """Platt's map of a belief: 1 / (1 + exp(-(slope logit(belief) + intercept))); 1 and 0: as it is.
+
+    Parameters
+    ----------
+    belief : float
+        0 to 1; within BELIEF_MIN of its ends it is taken for them.
+    slope, intercept : float
+        >= 0: 0 says that the belief means nothing and the intercept alone counts; any.
+    """
+    if slope == 1.0 and intercept == 0.0:
+        return belief
+    inside = min(max(belief, BELIEF_MIN), 1.0 - BELIEF_MIN)
+    return 1.0 / (1.0 + np.exp(-(slope * np.log(inside / (1.0 - inside)) + intercept)))
+
+
+@kernel
+def _fade(state: np.void, ts_ns: int, settings: np.ndarray) -> None:
     if state["ts_ns"] > 0 and ts_ns > state["ts_ns"]:
         elapsed_s = (ts_ns - state["ts_ns"]) * 1e-9
         fade = np.exp(-LN2 * elapsed_s / settings[0]["decay_halflife_s"])
-        state["buy_prob"] *= fade
-        state["sell_prob"] *= fade
+        state["buy_belief"] *= fade
+        state["sell_belief"] *= fade
     state["ts_ns"] = max(state["ts_ns"], ts_ns)
-    judge(state, ts_ns, settings)
 
 
 @kernel
-def judge(state: np.void, ts_ns: int, settings: np.ndarray) -> None:
-    """Turn belief into a verdict, with hysteresis and minimum dwell."""
+def _judge(state: np.void, ts_ns: int, settings: np.ndarray) -> None:
+    # Belief to verdict: hysteresis on the side that is toxic, a minimum dwell, a maximum after which belief
+    # begins anew.
     limits = settings[0]
-    worst = max(state["buy_prob"], state["sell_prob"])
-    if worst > limits["toxic_enter_prob"]:
-        if state["verdict"] != _TOXIC:
-            state["toxic_since_ts_ns"] = ts_ns
-        state["verdict"] = _TOXIC
-        return
+    buy, sell = state["buy_belief"], state["sell_belief"]
+    worst_side = 1 if buy >= sell else -1
+    worst = max(buy, sell)
     if state["verdict"] == _TOXIC:
-        dwelt = ts_ns - state["toxic_since_ts_ns"] >= limits["dwell_ms"] * 1_000_000
-        if not (dwelt and worst < limits["toxic_leave_prob"]):
+        dwelt_ns = ts_ns - state["toxic_since_ts_ns"]
+        if dwelt_ns >= limits["dwell_max_ms"] * 1_000_000:
+            state["buy_belief"] = state["sell_belief"] = limits["hazard_per_trade"] / 2.0
+            state["buy_before"] = state["sell_before"] = limits["hazard_per_trade"] / 2.0
+            state["verdict"], state["toxic_side"] = _NORMAL, 0
             return
+        own = buy if state["toxic_side"] > 0 else sell
+        turned = worst > limits["toxic_enter_prob"] and worst_side != state["toxic_side"]
+        if turned:
+            state["toxic_side"], state["toxic_since_ts_ns"] = worst_side, ts_ns
+            return
+        if own >= limits["toxic_leave_prob"] or dwelt_ns < limits["dwell_ms"] * 1_000_000:
+            return
+    elif worst > limits["toxic_enter_prob"]:
+        state["verdict"], state["toxic_side"] = _TOXIC, worst_side
+        state["toxic_since_ts_ns"] = ts_ns
+        return
+    state["toxic_side"] = 0
     state["verdict"] = _NORMAL if worst > limits["normal_prob"] else _BENIGN
