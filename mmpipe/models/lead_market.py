@@ -7,7 +7,6 @@ import numpy as np
 from mmpipe.book import l2
 from mmpipe.enums import Counter, EventFlag, EventKind, FeedState
 from mmpipe.features import lead
-from mmpipe.models.market_state import MarketState
 from mmpipe.models.quarantine import crossed_since
 from ringbuf.jit import kernel
 
@@ -25,12 +24,12 @@ _BAD: Final = int(Counter.BAD_NUMBER)
 
 
 @kernel
-def on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> bool:
+def on_lead(state: np.ndarray, event: np.void, counters: np.ndarray) -> bool:
     """Take one event of the lead.
 
     Parameters
     ----------
-    state : MarketState
+    state : (symbols,) MARKET
         Changed in place.
     event : EVENT record
         Of venue LEAD.
@@ -43,7 +42,7 @@ def on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> bool:
         True when the lead's mid moved: waiting for the next TIMER would cost most of its head start.
     """
     kind, symbol = int(event["kind"]), int(event["symbol"])
-    leads, book, own = state.leads[symbol], state.lead_books[symbol], state.symbols[symbol]
+    leads, book, own = state[symbol]["lead"], state[symbol]["lead_book"], state[symbol]["own"]
     before_px = lead.mid(leads)
     if kind == _STATUS:
         leads["state"] = event["level"]
@@ -69,5 +68,7 @@ def on_lead(state: MarketState, event: np.void, counters: np.ndarray) -> bool:
     if kind == _DELTA and l2.is_valid(book):
         tick_px = own["lead_tick_px"]
         bid_px, ask_px = l2.best_tick(book, 1) * tick_px, l2.best_tick(book, -1) * tick_px
-        lead.on_book(leads, bid_px, ask_px, event["local_ts_ns"])
+        bid_qty = book["qty"][0, book["count"][0] - 1]
+        ask_qty = book["qty"][1, book["count"][1] - 1]
+        lead.on_book(leads, bid_px, bid_qty, ask_px, ask_qty, event["local_ts_ns"])
     return lead.mid(leads) != before_px

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import CommandKind, Venue
-from mmpipe.models.market_state import MarketState, Settings
+from mmpipe.models.market_state import Settings
 from ringbuf.jit import kernel
 
 _MAKER: Final = int(Venue.MAKER)
@@ -23,13 +23,13 @@ def crossed_since(book: np.void, since_ns: int, ts_ns: int) -> int:
 
 @kernel
 def end_quarantine(
-    state: MarketState, settings: Settings, symbol: int, ts_ns: int, resyncs: np.ndarray, counts: np.ndarray
+    state: np.ndarray, settings: Settings, symbol: int, ts_ns: int, resyncs: np.ndarray, counts: np.ndarray
 ) -> None:
     """Ask for books anew that stayed crossed for longer than the configured patience.
 
     Parameters
     ----------
-    state, settings : MarketState, Settings
+    state, settings : (symbols,) MARKET, Settings
         Times are reset, so that a book is asked for once per patience.
     symbol, ts_ns : int
         Whose, and when.
@@ -38,7 +38,7 @@ def end_quarantine(
     counts : (3,) int64
         Number of resyncs at index 2.
     """
-    own, patience_ns = state.symbols[symbol], settings.feed[0]["crossed_patience_ms"] * 1_000_000
+    own, patience_ns = state[symbol]["own"], settings.feed[0]["crossed_patience_ms"] * 1_000_000
     for venue in (_MAKER, _LEAD):
         since_ns = own["crossed_ts_ns"] if venue == _MAKER else own["lead_crossed_ts_ns"]
         if since_ns == 0 or ts_ns - since_ns <= patience_ns or counts[2] == len(resyncs):

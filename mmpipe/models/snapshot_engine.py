@@ -3,21 +3,22 @@
 Book, features and models meet here and not in `mmpipe.features`, because a SNAPSHOT carries what the models
 say at the touch, and models may import features but not the other way round.
 
-    EVENT ─▶ book ─▶ touch ─▶ ofi, volatility ─┐
-       └───▶ flow ─▶ toxicity ─────────────────┼─▶ SNAPSHOT (on trade, on a change of the best, on TIMER)
+    EVENT ─▶ book ─▶ ofi, microprice, volatility ┐
+       └───▶ flow, hawkes, vpin ─▶ toxicity ───┼─▶ SNAPSHOT (on trade, on a change of the best, on TIMER)
     REPORT ─▶ queue rank, inventory, markouts ─┘      └─▶ shadow quotes, pending labels ─▶ LABEL
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from mmpipe.book import l2, queue_rank
+from mmpipe.book import l2
 from mmpipe.config import (
     Config,
     ExecutionConfig,
     FeaturesConfig,
     FeedConfig,
+    LabelsConfig,
     ToxicityConfig,
     settings_dtype,
 )
@@ -26,19 +27,24 @@ from mmpipe.enums import (
     EventFlag,
     EventKind,
     FeedState,
-    LabelKind,
     Param,
     Trigger,
     Venue,
 )
-from mmpipe.features import flow, lead, ofi, pending_labels, regime, shadow_quotes, volatility
-from mmpipe.models import state_snapshot, toxicity
+from mmpipe.features import lead, microprice, pending_labels, regime, rolling, shadow_quotes, volatility
+from mmpipe.features.regime import REGIME_MODEL
+from mmpipe.models import model_board, state_snapshot, toxic_labels, toxicity
+from mmpipe.models.ablation import hold_params
 from mmpipe.models.lead_market import on_lead
-from mmpipe.models.market_state import MarketState, Settings, new_settings, new_state
-from mmpipe.models.own_orders import join_queue, take_report
+from mmpipe.models.maker_market import on_maker
+from mmpipe.models.market_state import Settings, new_settings, new_state, preset_microprice
+from mmpipe.models.model_set import ModelSet, load_model_set
+from mmpipe.models.own_orders import expect_fill, join_queue, take_report
 from mmpipe.models.parameters import prior_values, take_params
-from mmpipe.models.quarantine import crossed_since, end_quarantine
-from mmpipe.models.shadow_joins import join_all
+from mmpipe.models.quarantine import end_quarantine
+from mmpipe.models.shadow_joins import flush, join_all, settle
+from mmpipe.models.toxic_labels import SAMPLES_MAX, TRADE_SAMPLE
+from mmpipe.models.weights import built_in_models
 from mmpipe.records import COMMAND, EVENT, INSTRUMENT, LABEL, PARAMS_COUNT, SNAPSHOT
 from ringbuf.jit import entry, example, kernel
 
@@ -59,7 +65,6 @@ _GAPPED: Final = int(FeedState.GAPPED)
 _ON_TIMER: Final = int(Trigger.TIMER)
 _ON_BBO: Final = int(Trigger.BBO)
 _ON_TRADE: Final = int(Trigger.TRADE)
-_MID_MOVE: Final = int(LabelKind.MID_MOVE)
 _EVENTS: Final = int(Counter.EVENTS)
 _SNAPSHOTS: Final = int(Counter.SNAPSHOTS)
 _LABELS: Final = int(Counter.LABELS)
@@ -67,6 +72,16 @@ _SHADOWS: Final = int(Counter.SHADOW_QUOTES)
 _CROSSED: Final = int(Counter.CROSSED_BOOKS)
 _GAPS: Final = int(Counter.GAPS)
 _BAD: Final = int(Counter.BAD_NUMBER)
+_OVERFLOWS: Final = int(Counter.WINDOW_OVERFLOWS)
+
+
+class MicropriceTable(NamedTuple):
+    """What the microprice says of each state of the touch, ticks over the mid, and what that rests on."""
+
+    table_tick: np.ndarray
+    step_tick: int
+    updates: int
+    moves: float
 
 
 class SnapshotEngine:
@@ -78,22 +93,31 @@ class SnapshotEngine:
         Windows, thresholds, fees.
     instruments : ndarray of INSTRUMENT, shape (symbols,)
         Grid of each symbol.
+    chosen : ModelSet, optional
+        What decides; None: what the configuration names.
 
     Attributes
     ----------
     counters : ndarray of int64, shape (len(Counter),)
-        EVENTS, SNAPSHOTS, LABELS, SHADOW_QUOTES, CROSSED_BOOKS, GAPS, BAD_NUMBER, PARAMS_APPLIED.
+        EVENTS, SNAPSHOTS, LABELS, SHADOW_QUOTES, CROSSED_BOOKS, GAPS, BAD_NUMBER, PARAMS_APPLIED,
+        WINDOW_OVERFLOWS.
     """
 
-    def __init__(self, config: Config, instruments: np.ndarray) -> None:
+    def __init__(self, config: Config, instruments: np.ndarray, chosen: ModelSet | None = None) -> None:
+        chosen = chosen or load_model_set(config.models)
+        self._without = chosen.without
         self._state = new_state(prior_values(config), instruments)
-        self._settings = new_settings(config)
+        hold_params(self._state["params"], self._without)
+        self._settings = new_settings(config, chosen)
+        preset_microprice(self._state, chosen)
         self._snapshots = np.zeros(EVENTS_MAX * len(instruments), SNAPSHOT)
         self._labels = np.zeros(LABELS_MAX, LABEL)
         self._resyncs = np.zeros(2 * len(instruments), COMMAND)
-        self._counts = np.zeros(3, np.int64)  # snapshots, labels, resyncs of the last call
+        self._samples = np.zeros(SAMPLES_MAX, TRADE_SAMPLE)
+        self._counts = np.zeros(4, np.int64)  # snapshots, labels, resyncs, trade samples of the last call
         self.counters = np.zeros(len(Counter), np.int64)
         self._drain = entry(drain, *self._arguments(np.zeros(0, EVENT), 0))
+        self._flush = entry(flush, self._state, self._settings, 0, self._labels, self._counts)
 
     def _arguments(self, events: np.ndarray, next_seq: int) -> tuple[Any, ...]:
         return (
@@ -103,6 +127,7 @@ class SnapshotEngine:
             next_seq,
             self._snapshots,
             self._labels,
+            self._samples,
             self._resyncs,
             self._counts,
             self.counters,
@@ -128,9 +153,44 @@ class SnapshotEngine:
         self._drain(*self._arguments(events, next_seq))
         return self._snapshots[: self._counts[0]]
 
+    def flush(self, ts_ns: int) -> np.ndarray:
+        """Nothing more will come: what still waits, labelled as far as it is known.
+
+        Parameters
+        ----------
+        ts_ns : int
+            Now, not before the last event.
+
+        Returns
+        -------
+        ndarray of LABEL, shape (n,)
+            A view of the engine's buffer, valid until the next call; to be called until it is empty.
+            Quotes that still rest are CANCELLED, markouts that lie ahead NaN.
+        """
+        self._flush(self._state, self._settings, ts_ns, self._labels, self._counts)
+        self.counters[Counter.LABELS] += self._counts[1]
+        return self.labels()
+
     def labels(self) -> np.ndarray:
-        """LABEL rows resolved by the last `on_events`, a view of the engine's buffer."""
+        """LABEL rows resolved by the last `on_events` or `flush`, a view of the engine's buffer."""
         return self._labels[: self._counts[1]]
+
+    def trade_samples(self) -> np.ndarray:
+        """TRADE_SAMPLE rows judged by the last `on_events`, a view of the engine's buffer."""
+        return self._samples[: self._counts[3]]
+
+    def microprice_table(self, symbol: int) -> MicropriceTable:
+        """The table of a symbol as it is now; zeros before its first estimate."""
+        own = self._state[symbol]["microprice"]
+        table_tick = own["table_tick"].copy()
+        return MicropriceTable(table_tick, int(own["step_tick"]), int(own["updates"]), float(own["moves"]))
+
+    def model_board(self, symbol: int) -> np.ndarray:
+        """MODEL_BOARD row of one symbol, shape (1,); `seq` and `ts_ns` are left to the writer."""
+        board = model_board.row(self._state, symbol)
+        for name in ("models_id", "artefact_ids"):
+            board[name] = self._settings.models[name]
+        return board
 
     def resyncs(self) -> np.ndarray:
         """COMMAND rows of the last `on_events`: books that stayed crossed and must begin anew."""
@@ -139,22 +199,24 @@ class SnapshotEngine:
     def on_reports(self, reports: np.ndarray) -> None:
         """REPORT rows: our position, our place in the queues, our fills."""
         for row in reports:
-            if int(row["symbol"]) < len(self._state.symbols):
+            if int(row["symbol"]) < len(self._state):
                 take_report(self._state, row)
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that is not finite is refused."""
-        take_params(self._state.params, rows, self.counters)
+        take_params(self._state["params"], rows, self.counters)
+        hold_params(self._state["params"], self._without)
 
 
 @kernel
 def drain(
-    state: MarketState,
+    state: np.ndarray,
     settings: Settings,
     events: np.ndarray,
     next_seq: int,
     snapshots: np.ndarray,
     labels: np.ndarray,
+    samples: np.ndarray,
     resyncs: np.ndarray,
     counts: np.ndarray,
     counters: np.ndarray,
@@ -163,16 +225,16 @@ def drain(
 
     Parameters
     ----------
-    state, settings : MarketState, Settings
+    state, settings : (symbols,) MARKET, Settings
         Changed in place; read only.
     events : (n,) EVENT
         In order.
     next_seq : int
         Sequence number of the first snapshot.
-    snapshots, labels, resyncs : (·,) SNAPSHOT, (·,) LABEL, (·,) COMMAND
+    snapshots, labels, samples, resyncs : (·,) SNAPSHOT, (·,) LABEL, (·,) TRADE_SAMPLE, (·,) COMMAND
         Filled from index 0.
-    counts : (3,) int64
-        Rows written to each.
+    counts : (4,) int64
+        Snapshots, labels, resyncs and samples written.
     counters : (len(Counter),) int64
         Added to.
     """
@@ -182,10 +244,11 @@ def drain(
         kind = int(event["kind"])
         counters[_EVENTS] += 1
         if kind == _TIMER:
-            for symbol in range(len(state.symbols)):
+            for symbol in range(len(state)):
+                _judge_trades(state, settings, symbol, event, labels, samples, counts)
                 _on_timer(state, settings, symbol, event, next_seq, snapshots, labels, counts, counters)
                 end_quarantine(state, settings, symbol, event["local_ts_ns"], resyncs, counts)
-        elif int(event["symbol"]) >= len(state.symbols):
+        elif int(event["symbol"]) >= len(state):
             counters[_BAD] += 1
         elif int(event["venue"]) == _LEAD:
             if on_lead(state, event, counters):
@@ -193,14 +256,20 @@ def drain(
                 state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_BBO, event)
                 counts[0] += 1
         else:
-            _on_maker(state, settings, event, snapshots, counts, counters)
+            trigger = on_maker(state, settings, event, counters)
+            if trigger != 0:
+                symbol = int(event["symbol"])
+                state_snapshot.write(snapshots[counts[0]], state, settings, symbol, trigger, event)
+                if trigger == _ON_TRADE:
+                    _expect_trade(state, symbol, next_seq + counts[0])
+                counts[0] += 1
     counters[_SNAPSHOTS] += counts[0]
     counters[_LABELS] += counts[1]
 
 
 @kernel
 def _on_timer(
-    state: MarketState,
+    state: np.ndarray,
     settings: Settings,
     symbol: int,
     event: np.void,
@@ -212,146 +281,68 @@ def _on_timer(
 ) -> None:
     ts_ns = event["local_ts_ns"]
     features = settings.features[0]
-    book = state.books[symbol]
-    ofi.advance(state.ofis[symbol], ts_ns)
-    flow.advance(state.flows[symbol], ts_ns, features["intensity_halflife_s"])
-    volatility.advance(state.volatilities[symbol], ts_ns, features["sigma_halflife_s"])
-    toxicity.advance(state.toxicities[symbol], ts_ns, settings.toxicity)
-    sigma_bps = volatility.sigma_ewma_bps(state.volatilities[symbol])
-    baseline_bps = state.params[symbol, BASELINE]
-    regime.on_timer(state.regimes[symbol], ts_ns, sigma_bps, baseline_bps, settings.features)
+    book = state[symbol]["book"]
+    counters[_OVERFLOWS] += rolling.take_lost(state[symbol]["ofi"]) + rolling.take_lost(state[symbol]["flow"])
+    microprice.on_timer(state[symbol]["microprice"], ts_ns, symbol, settings.features)
+    volatility.advance(state[symbol]["volatility"], ts_ns, features["sigma_halflife_s"])
+    toxicity.advance(state[symbol]["toxicity"], ts_ns, settings.toxicity, state[symbol]["params"])
+    sigma_bps = volatility.sigma_ewma_bps(state[symbol]["volatility"])
+    baseline_bps = state[symbol]["params"][BASELINE]
+    regime.on_timer(state[symbol]["regime"], ts_ns, sigma_bps, baseline_bps, settings.regime)
     out = snapshots[counts[0]]
     state_snapshot.write(out, state, settings, symbol, _ON_TIMER, event)
+    counts[1] = settle(state, settings, symbol, ts_ns, labels, counts[1])
     if out["mid_px"] > 0.0:
-        mid_px = out["mid_px"]
-        lead.on_timer(state.leads[symbol], mid_px, ts_ns, features["basis_halflife_s"])
-        horizon_ns = features["label_horizon_ms"] * 1_000_000
-        ends, pending = state.pending_ends[symbol], state.pendings[symbol]
-        count = pending_labels.resolve(ends, pending, ts_ns, mid_px, horizon_ns, symbol, labels, counts[1])
-        counts[1] = shadow_quotes.resolve(
-            state.shadows[symbol],
-            ts_ns,
-            mid_px,
-            settings.execution[0]["maker_fee_bps"],
-            settings.features,
-            symbol,
-            labels,
-            count,
-        )
-        _expect_mid_move(ends, pending, out, next_seq + counts[0])
-        if ts_ns >= state.symbols[symbol]["next_shadow_ts_ns"] and l2.is_valid(book):
-            state.symbols[symbol]["next_shadow_ts_ns"] = ts_ns + features["shadow_interval_ms"] * 1_000_000
-            counters[_SHADOWS] += join_all(state, settings, symbol, out, next_seq + counts[0])
+        lead.on_timer(state[symbol]["lead"], out["mid_px"], ts_ns, features["basis_halflife_s"])
+        seq = next_seq + counts[0]
+        pending_labels.expect(state[symbol]["pending_ends"], state[symbol]["pendings"], out, seq)
+        if ts_ns >= state[symbol]["own"]["next_shadow_ts_ns"] and l2.is_valid(book):
+            state[symbol]["own"]["next_shadow_ts_ns"] = ts_ns + features["shadow_interval_ms"] * 1_000_000
+            counters[_SHADOWS] += join_all(state, settings, symbol, out, seq)
+    else:
+        shadow_quotes.censor(state[symbol]["shadow_ends"], state[symbol]["shadows"], ts_ns)
     counts[0] += 1
 
 
 @kernel
-def _on_maker(
-    state: MarketState,
-    settings: Settings,
-    event: np.void,
-    snapshots: np.ndarray,
-    counts: np.ndarray,
-    counters: np.ndarray,
-) -> None:
-    kind, symbol = int(event["kind"]), int(event["symbol"])
-    own = state.symbols[symbol]
-    if kind == _TRADE:
-        if _on_trade(state, settings, event, counters):
-            state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_TRADE, event)
-            counts[0] += 1
-    elif kind == _STATUS:
-        own["maker_feed"], own["book_limit_ns"] = event["level"], event["remote_seq"]
-    elif kind == _FUNDING:
-        if abs(event["px"]) < 1.0:
-            own["funding_rate_8h"], own["next_funding_ts_ns"] = event["px"], event["remote_seq"]
-        else:
-            counters[_BAD] += 1
-    else:
-        if kind == _GAP:
-            counters[_GAPS] += 1
-            own["maker_feed"] = _GAPPED
-            ofi.forget_touch(state.ofis[symbol])
-        if not l2.apply(state.books[symbol], event):
-            counters[_BAD] += 1
-            return
-        if l2.judge(state.books[symbol], event):
-            counters[_CROSSED] += 1
-        if (int(event["flags"]) & _LAST) == 0:
-            return
-        own["crossed_ts_ns"] = crossed_since(state.books[symbol], own["crossed_ts_ns"], event["local_ts_ns"])
-        if _on_touch(state, settings, symbol, event):
-            state_snapshot.write(snapshots[counts[0]], state, settings, symbol, _ON_BBO, event)
-            counts[0] += 1
+def _judge_trades(
+    state: np.ndarray, settings: Settings, symbol: int, event: np.void, labels: np.ndarray,
+    samples: np.ndarray, counts: np.ndarray,
+) -> None:  # fmt: skip
+    made = toxic_labels.resolve(
+        state[symbol]["trade_pendings"],
+        state[symbol]["detection"],
+        state[symbol]["mid_path"],
+        event["local_ts_ns"],
+        settings.labels[0]["toxic_horizon_ms"] * 1_000_000,
+        settings.execution[0]["maker_fee_bps"],
+        symbol,
+        labels,
+        counts[1],
+        samples,
+        counts[3],
+    )
+    counts[1] += made
+    counts[3] += made
 
 
 @kernel
-def _on_trade(state: MarketState, settings: Settings, event: np.void, counters: np.ndarray) -> bool:
-    side, qty, px = int(event["side"]), event["qty"], event["px"]
-    if not (0.0 < qty < np.inf and 0.0 < px < np.inf) or not (side == 1 or side == -1):
-        counters[_BAD] += 1
-        return False
-    if (int(event["flags"]) & _HISTORY) != 0:
-        return False
-    symbol, ts_ns, tick = int(event["symbol"]), event["local_ts_ns"], int(event["px_tick"])
-    flows, book = state.flows[symbol], state.books[symbol]
-    log_size_ratio = np.log(qty) - flows["typical_log_qty"] if flows["trades_seen"] > 0 else 0.0
-    flow.on_trade(flows, ts_ns, side, px, qty, settings.features[0]["intensity_halflife_s"])
-    bids, asks = 0.0, 0.0
-    for back in range(1, 6):
-        bids += book["qty"][0, book["count"][0] - back] if book["count"][0] >= back else 0.0
-        asks += book["qty"][1, book["count"][1] - back] if book["count"][1] >= back else 0.0
-    imbalance = (bids - asks) / (bids + asks) if bids + asks > 0.0 else 0.0
-    run = flows["run_length"]
-    llr = toxicity.trade_llr(side, run, log_size_ratio, imbalance, settings.toxicity)
-    toxicity.on_trade(state.toxicities[symbol], ts_ns, side, llr, settings.toxicity)
-    queue_rank.on_trade(state.queues[symbol, 1 if side > 0 else 0], -side, tick, qty)
-    shadow_quotes.on_trade(state.shadows[symbol], ts_ns, side, tick, qty)
-    return True
+def _expect_trade(state: np.ndarray, symbol: int, seq: int) -> None:
+    toxic_labels.expect(
+        state[symbol]["trade_pendings"],
+        state[symbol]["detection"],
+        state[symbol]["aggressor"],
+        state[symbol]["toxicity"],
+        regime.most_probable(state[symbol]["regime"]),
+        seq,
+    )
 
 
-@kernel
-def _on_touch(state: MarketState, settings: Settings, symbol: int, event: np.void) -> bool:
-    # True when the best quotes changed in price or quantity.
-    book, own, ts_ns = state.books[symbol], state.symbols[symbol], event["local_ts_ns"]
-    if not l2.is_valid(book):
-        changed = own["bid_tick"] != 0
-        own["bid_tick"] = own["ask_tick"] = 0
-        return changed
-    bid_tick, ask_tick = l2.best_tick(book, 1), l2.best_tick(book, -1)
-    bid_qty = book["qty"][0, book["count"][0] - 1]
-    ask_qty = book["qty"][1, book["count"][1] - 1]
-    for index in range(2):
-        queue = state.queues[symbol, index]
-        if queue["order_id"] != 0:
-            queue_rank.on_level(queue, l2.qty_at(book, 1 - 2 * index, queue["tick"]))
-    if (
-        bid_tick == own["bid_tick"]
-        and ask_tick == own["ask_tick"]
-        and bid_qty == own["bid_qty"]
-        and ask_qty == own["ask_qty"]
-    ):
-        return False
-    ofi.on_touch(state.ofis[symbol], ts_ns, bid_tick, bid_qty, ask_tick, ask_qty)
-    mid_px = (bid_tick + ask_tick) * state.instruments[symbol]["tick_px"] / 2.0
-    volatility.on_mid(state.volatilities[symbol], ts_ns, mid_px, settings.features[0]["sigma_halflife_s"])
-    shadow_quotes.on_touch(state.shadows[symbol], ts_ns, bid_tick, ask_tick)
-    own["bid_tick"], own["ask_tick"], own["bid_qty"], own["ask_qty"] = bid_tick, ask_tick, bid_qty, ask_qty
-    return True
-
-
-@kernel
-def _expect_mid_move(ends: np.void, pending: np.ndarray, snapshot: np.void, seq: int) -> None:
-    item = pending[pending_labels.append(ends, pending)]
-    item["ts_ns"], item["cause_seq"], item["kind"], item["side"] = snapshot["ts_ns"], seq, _MID_MOVE, 0
-    item["px"], item["mid_px"] = snapshot["mid_px"], snapshot["mid_px"]
-    item["fee_bps"], item["predicted_edge_bps"] = 0.0, 0.0
-    item["toxicity"], item["regime"] = snapshot["toxicity"], snapshot["regime"]
-
-
-def _example_state() -> tuple[MarketState, Settings]:
-    sections = (FeaturesConfig, ToxicityConfig, ExecutionConfig, FeedConfig)
-    settings = Settings(*(np.zeros(1, settings_dtype(section)) for section in sections))
+def _example_state() -> tuple[np.ndarray, Settings]:
+    sections = (FeaturesConfig, ToxicityConfig, ExecutionConfig, FeedConfig, LabelsConfig)
+    rows = [np.zeros(1, settings_dtype(section)) for section in sections]
+    more = [np.zeros(1, REGIME_MODEL), np.zeros(toxicity.WEIGHTS), built_in_models()]
+    settings = Settings(*[*rows, *more, np.zeros(1, np.int64)])
     return new_state(np.ones(PARAMS_COUNT), np.zeros(1, INSTRUMENT)), settings
 
 
@@ -365,8 +356,9 @@ def _drain_example() -> tuple[object, ...]:
         1,
         np.zeros(2, SNAPSHOT),
         np.zeros(1, LABEL),
+        np.zeros(1, TRADE_SAMPLE),
         np.zeros(1, COMMAND),
-        np.zeros(3, np.int64),
+        np.zeros(4, np.int64),
         np.zeros(len(Counter), np.int64),
     )
 
@@ -374,3 +366,13 @@ def _drain_example() -> tuple[object, ...]:
 @example(join_queue)
 def _join_queue_example() -> tuple[object, ...]:
     return (_example_state()[0], 0, 1, 1, 1, 1.0)
+
+
+@example(expect_fill)
+def _expect_fill_example() -> tuple[object, ...]:
+    return (_example_state()[0], 0, 1, 1, 1, 1, 1.0, 1.0)
+
+
+@example(flush)
+def _flush_example() -> tuple[object, ...]:
+    return (*_example_state(), 1, np.zeros(1, LABEL), np.zeros(3, np.int64))

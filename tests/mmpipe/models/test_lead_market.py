@@ -32,7 +32,7 @@ class LeadTape(Tape):
         )
 
     def quote(self, bid: float, ask: float, seq: int) -> None:
-        self.lead(EventKind.BBO, 1, bid, 2.0, seq, flags=0)
+        self.lead(EventKind.BBO, 1, bid, 6.0, seq, flags=0)
         self.lead(EventKind.BBO, -1, ask, 2.0, seq)
 
     def depth(self, bid: float, ask: float, seq: int, clear: bool = False) -> None:
@@ -65,6 +65,7 @@ def test_best_quotes_alone_give_the_leads_mid() -> None:
     _, snapshots, _ = run(tape)
     assert snapshots["trigger"][-1] == Trigger.BBO
     assert snapshots["lead_mid_px"][-1] == pytest.approx(43_000.2, rel=1e-12)
+    assert snapshots["lead_imbalance"][-1] == 0.5
 
 
 def test_depth_newer_than_the_quotes_moves_the_mid_and_older_depth_does_not() -> None:
@@ -76,6 +77,7 @@ def test_depth_newer_than_the_quotes_moves_the_mid_and_older_depth_does_not() ->
     tape.depth(43_000.2, 43_000.3, 9)
     _, snapshots, _ = run(tape)
     assert snapshots["lead_mid_px"][-1] == pytest.approx(43_000.25, rel=1e-12)
+    assert snapshots["lead_imbalance"][-1] == 0.0  # three on either side; the quotes had six to two
     assert snapshots["trigger"][-1] == Trigger.BBO  # a move of the lead is worth a snapshot at once
 
 

@@ -161,7 +161,8 @@ def _trades(config: Config, sides: list[int], qty: float) -> np.ndarray:
             tape.add(EventKind.BOOK_DELTA, against, tick, 1.0)
     for side in sides:
         tape.now_ns += 40 * MS
-        tape.add(EventKind.TRADE, side, 430_000, qty)
+        reach = 0 if qty <= 1.0 else side * 200  # it also goes through several levels
+        tape.add(EventKind.TRADE, side, 430_000 + reach, qty)
     snapshots = _run(config, tape.events(), [256])[0]
     return snapshots[snapshots["trigger"] == Trigger.TRADE]
 
