@@ -13,7 +13,8 @@ import numpy as np
 
 from mmpipe.clock import NS_PER_S
 from mmpipe.config import Config
-from mmpipe.enums import Counter, LabelKind, Param, ReportKind, Toxicity
+from mmpipe.enums import Counter, LabelKind, Outcome, Param, ReportKind, Toxicity
+from mmpipe.learning.markout_totals import BlockMean, MarkoutTotals, fill_markouts_row
 from mmpipe.learning.outcomes import (
     FillExpectation,
     Pending,
@@ -26,12 +27,15 @@ from mmpipe.learning.outcomes import (
     scored_row,
 )
 from mmpipe.learning.parameters import NS_PER_MIN, Estimate, SymbolParameters, prior_of
+from mmpipe.learning.signal_value import WEIGHTS
 from mmpipe.records import PARAMS
 
 STATE_VERSION: Final = 1
 STATE_KEY: Final = "parameters"  # row of table model_state
+TRADE_ROW_EVERY: Final = 20  # TRADE labels per row of table `labels`
 STATE_EVERY: Final = 10  # publications between two saved states
-SCALES_KEPT: Final = 64  # published fill-probability scales remembered, to undo the one in force at a join
+VALUES_KEPT: Final = 256  # published values remembered, to undo the one in force at a join two minutes ago
+UNDONE: Final = (Param.FILL_PROB_SCALE, Param.QUEUE_VALUE_BIAS_BPS)  # contained in what they are learned from
 
 
 class Loop(NamedTuple):
@@ -53,7 +57,10 @@ LOOPS: Final = {
     ),
     "kappa": Loop((Param.KAPPA_PER_BPS,), "execution.quoting"),
     "fill_prob": Loop((Param.FILL_PROB_SCALE,), "execution.fill_survival, features.fill_survival"),
+    "toxicity": Loop((Param.TOXICITY_SLOPE, Param.TOXICITY_INTERCEPT), "features.toxicity"),
     "sigma_baseline": Loop((Param.SIGMA_BASELINE_BPS,), "features.regime"),
+    "queue_value_bias": Loop((Param.QUEUE_VALUE_BIAS_BPS,), "features.queue_value, execution.queue_value"),
+    "signal_value": Loop(WEIGHTS, "alpha.ensemble"),
 }
 
 
@@ -79,8 +86,14 @@ class LearningEngine:
         self._predictions: Pending[Prediction] = Pending()
         self._fills: Pending[FillExpectation] = Pending()
         self._last_move_ts_ns = [0] * len(self._coins)
-        first_scale: tuple[int, float] = (0, config.priors.fill_prob_scale)
-        self._scales = [deque([first_scale], maxlen=SCALES_KEPT) for _ in self._coins]
+        self._last_trade_ts_ns = [0] * len(self._coins)
+        self._in_force = {
+            (symbol, param): deque([(0, prior_of(config.priors, param))], maxlen=VALUES_KEPT)
+            for symbol in range(len(self._coins))
+            for param in UNDONE
+        }
+        self._markouts = MarkoutTotals()
+        self._residuals = [BlockMean(int(config.labels.horizon_s * NS_PER_S)) for _ in self._coins]
         self._published: dict[tuple[int, Param], float] = {}
         self._publish_due_ns = 0
         self._publications = 0
@@ -97,27 +110,39 @@ class LearningEngine:
         for row in rows:
             made, symbol = int(row["ts_ns"]), int(row["symbol"])
             numbers = (float(row["alpha_bps"]), float(row["alpha_std_bps"]), float(row["divergence_bps"]))
-            if not self._sound(symbol, numbers):
+            signals = row["signals_bps"].copy()
+            if not self._sound(symbol, (*numbers, *signals)):
                 continue
             self.counters[Counter.PREDICTIONS] += 1
-            self._predictions.add(symbol, int(row["cause_seq"]), Prediction(made, *numbers))
+            self._predictions.add(symbol, int(row["cause_seq"]), Prediction(made, *numbers, signals))
 
     def on_labels(self, rows: np.ndarray) -> None:
         """LABEL records: each moves its symbol's evidence and becomes a row."""
         for row in rows:
-            numbers = ("move_bps", "realized_edge_bps", "realized_as_bps", "predicted_fill_prob", "depth_bps")
             known = int(row["kind"]) in set(LabelKind) and int(row["toxicity"]) in set(Toxicity)
+            numbers: tuple[str, ...] = ("predicted_edge_bps", "predicted_fill_prob", "depth_bps")
+            if row["horizon_ns"] > 0:  # otherwise nobody saw what came of it
+                numbers += ("move_bps", "realized_edge_bps", "realized_as_bps")
             if not known or not self._sound(int(row["symbol"]), tuple(float(row[name]) for name in numbers)):
                 self.counters[Counter.BAD_NUMBER] += not known
                 continue
             self.counters[Counter.LABELS] += 1
             self._label_seq = max(self._label_seq, int(row["seq"]))
+            if row["kind"] == LabelKind.TRADE:
+                self._on_trade(row)
+                continue
+            if row["kind"] == LabelKind.SHADOW_MARKOUTS:
+                self._on_shadow_markouts(row)
+                continue
+            if row["kind"] == LabelKind.FILL_MARKOUTS:
+                self._rows.append(fill_markouts_row(row))
+                continue
             self._rows.append(label_row(row))
             if row["kind"] == LabelKind.MID_MOVE:
                 self._on_mid_move(row)
             elif row["kind"] == LabelKind.SHADOW_QUOTE:
                 self._on_shadow_quote(row)
-            else:
+            elif row["kind"] == LabelKind.FILL_MARKOUT and row["horizon_ns"] > 0:
                 self._on_markout(row)
 
     def on_fill_contexts(self, rows: np.ndarray) -> None:
@@ -155,6 +180,7 @@ class LearningEngine:
             for param, estimate in learned.estimates(now_ns).items():
                 self._publish(out[symbol * len(Param) + param], symbol, param, estimate)
         self.counters[Counter.PARAMS_PUBLISHED] += len(out)
+        self._rows += self._markouts.rows()
         self._publications += 1
         if self._publications % STATE_EVERY == 0:
             self._rows.append(self.state_row(now_ns))
@@ -168,7 +194,7 @@ class LearningEngine:
     def state(self) -> dict[str, Any]:
         """All evidence as plain JSON values, by coin."""
         parameters = {coin: part.state() for coin, part in zip(self._coins, self._symbols, strict=True)}
-        return {"version": STATE_VERSION, "symbols": parameters}
+        return {"version": STATE_VERSION, "symbols": parameters, "markouts": self._markouts.state()}
 
     def state_row(self, now_ns: int) -> Row:
         """`state()` as the row of table `model_state` that a restart reads."""
@@ -187,6 +213,7 @@ class LearningEngine:
             raise ValueError(f"learned state has version {state.get('version')}, not {STATE_VERSION}")
         for coin, part in zip(self._coins, self._symbols, strict=True):
             part.restore(state["symbols"].get(coin, {}))
+        self._markouts.restore(state.get("markouts", []))  # a state from before there were any
 
     def loops(self) -> dict[str, dict[str, Any]]:
         """Each feedback loop: records in, changes published, consumer, seconds since the last change."""
@@ -229,22 +256,40 @@ class LearningEngine:
         if expected is None:
             return
         self._inputs["lead_lag_beta"] += 1
+        self._inputs["signal_value"] += 1
         self._symbols[symbol].add_divergence(expected.divergence_bps, move_bps, share, ts_ns)
+        self._symbols[symbol].add_signals(expected.signals_bps, move_bps, share, ts_ns)
         self._score("mid_move", label, expected)
 
     def _on_shadow_quote(self, label: np.void) -> None:
         symbol, ts_ns, wait_ns = int(label["symbol"]), int(label["ts_ns"]), int(label["wait_ns"])
         filled, toxicity = bool(label["filled"]), int(label["toxicity"])
         prob = float(label["predicted_fill_prob"])
-        if wait_ns > 0 and prob > 0.0:
+        censored = label["outcome"] == Outcome.CANCELLED
+        if wait_ns > 0 and prob > 0.0 and not censored:
             self._inputs["kappa"] += 1
             self._inputs["fill_prob"] += 1
-            raw = prob / self._scale_at(symbol, int(label["cause_ts_ns"]))
+            raw = prob / self._value_at(symbol, Param.FILL_PROB_SCALE, int(label["cause_ts_ns"]))
             depth = float(label["depth_bps"])
             self._symbols[symbol].add_quote(depth, wait_ns / NS_PER_S, filled, raw, ts_ns)
-        if filled:
+        if filled and label["horizon_ns"] > 0:
             self._inputs["adverse_selection"] += 1
             self._symbols[symbol].add_markout(toxicity, float(label["realized_as_bps"]), ts_ns)
+
+    def _on_trade(self, label: np.void) -> None:
+        # One row in TRADE_ROW_EVERY: a crash has hundreds of aggressors a second, and `inputs` counts all.
+        symbol, at_ns, horizon_ns = int(label["symbol"]), int(label["cause_ts_ns"]), int(label["horizon_ns"])
+        belief = float(label["predicted_fill_prob"])
+        if not (horizon_ns > 0 and 0.0 <= belief <= 1.0):
+            self.counters[Counter.BAD_NUMBER] += 1
+            return
+        gap_ns = at_ns - self._last_trade_ts_ns[symbol]
+        self._last_trade_ts_ns[symbol] = max(at_ns, self._last_trade_ts_ns[symbol])
+        share = min(max(gap_ns / horizon_ns, 0.0), 1.0)
+        if self._inputs["toxicity"] % TRADE_ROW_EVERY == 0:
+            self._rows.append(label_row(label))
+        self._inputs["toxicity"] += 1
+        self._symbols[symbol].add_trade(belief, bool(label["filled"]), share, int(label["ts_ns"]))
 
     def _on_markout(self, label: np.void) -> None:
         symbol = int(label["symbol"])
@@ -260,10 +305,22 @@ class LearningEngine:
         self.counters[Counter.SCORED] += 1
         self._rows.append(scored_row(kind, label, expected))
 
-    def _scale_at(self, symbol: int, ts_ns: int) -> float:
-        # The prediction already contained the scale in force; learning its residual would chase itself.
-        scales = self._scales[symbol]
-        return next((scale for since_ns, scale in reversed(scales) if since_ns <= ts_ns), scales[0][1])
+    def _on_shadow_markouts(self, label: np.void) -> None:
+        self._markouts.add(label)
+        if not label["horizon_ns"] > 0:
+            return
+        symbol, joined_ns = int(label["symbol"]), int(label["cause_ts_ns"])
+        self._inputs["queue_value_bias"] += 1
+        bias_bps = self._value_at(symbol, Param.QUEUE_VALUE_BIAS_BPS, joined_ns)
+        residual_bps = float(label["realized_edge_bps"] - label["predicted_edge_bps"]) + bias_bps
+        mean_bps = self._residuals[symbol].add(residual_bps, joined_ns + int(label["wait_ns"]))
+        if mean_bps is not None:
+            self._symbols[symbol].add_residual(mean_bps, int(label["ts_ns"]))
+
+    def _value_at(self, symbol: int, param: Param, ts_ns: int) -> float:
+        # The prediction already contained the value in force; learning its residual would chase itself.
+        values = self._in_force[symbol, param]
+        return next((value for since_ns, value in reversed(values) if since_ns <= ts_ns), values[0][1])
 
     def _publish(self, out: np.void, symbol: int, param: Param, estimate: Estimate) -> None:
         learning = self._config.learning
@@ -277,8 +334,8 @@ class LearningEngine:
         self._published[symbol, param] = value
         now_ns = int(out["ts_ns"])
         self._rows.append(self._param_row(out, param))
-        if param is Param.FILL_PROB_SCALE:
-            self._scales[symbol].append((now_ns, value))
+        if param in UNDONE:
+            self._in_force[symbol, param].append((now_ns, value))
         if not first or learned:
             name = next(name for name, loop in LOOPS.items() if param in loop.params)
             self._updates[name] += 1

@@ -43,6 +43,7 @@ class Prediction(NamedTuple):
     alpha_bps: float
     alpha_std_bps: float
     divergence_bps: float
+    signals_bps: np.ndarray  # by Signal
 
 
 class FillExpectation(NamedTuple):

@@ -7,15 +7,20 @@
 | kappa                | Poisson regression on depth with exposure    | shadow quotes                   |
 | fill_prob_scale      | gamma ratio of fills to predicted fills      | shadow quotes                   |
 | sigma_baseline       | root mean square of moves, per root minute   | MID_MOVE                        |
+| toxicity_*           | Platt's line through the logit of P(toxic)   | TRADE                           |
+| queue_value_bias     | mean of realised less predicted edge         | markouts of fills, shadow       |
+| signal_weight_*      | regression on signals, gated (`signal_value`)| MID_MOVE with its PREDICTION    |
 """
 
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_type_hints
 
+import numpy as np
 from msgspec import Meta
 
 from mmpipe.config import PriorsConfig
-from mmpipe.enums import Param, Toxicity
+from mmpipe.enums import Param, Signal, Toxicity
+from mmpipe.learning import platt
 from mmpipe.learning.bayes import (
     DEPTH_BINS,
     Evidence,
@@ -28,11 +33,13 @@ from mmpipe.learning.bayes import (
     linear_sums,
     ratio_posterior,
 )
+from mmpipe.learning.signal_value import SignalValue
 
 NS_PER_MIN: Final = 60_000_000_000
 BETA_PRIOR_STD: Final = 0.25  # the configured beta is believed to about this
 MEAN_PRIOR_OBSERVATIONS: Final = 10.0
 MARKOUT_PRIOR_NOISE_BPS: Final = 3.0
+BIAS_PRIOR_NOISE_BPS: Final = 3.0
 KAPPA_PRIOR_SHAPE: Final = 4.0  # relative standard deviation one half
 FILL_PRIOR_EXPECTED: Final = 10.0
 MOVE_SIGMAS_MAX: Final = 5.0  # one jump must not set what counts as normal volatility
@@ -76,7 +83,10 @@ class SymbolParameters:
             "kappa": Evidence(3 * DEPTH_BINS),
             "fill_prob": Evidence(2),
             "sigma": Evidence(3),
+            "toxicity": Evidence(platt.SUMS),
+            "bias": Evidence(3),
         }
+        self._signals = SignalValue(priors, halflife_ns)
 
     def add_move(self, move_bps: float, horizon_ns: int, share: float, ts_ns: int) -> None:
         """A mid move over `horizon_ns`: volatility."""
@@ -87,6 +97,10 @@ class SymbolParameters:
     def add_divergence(self, divergence_bps: float, move_bps: float, share: float, ts_ns: int) -> None:
         """A mid move after a divergence between lead and maker."""
         self._add("lead_lag", linear_sums(divergence_bps, move_bps), share, ts_ns)
+
+    def add_signals(self, signals_bps: np.ndarray, move_bps: float, share: float, ts_ns: int) -> None:
+        """A mid move after what each signal of alpha had expected, bps by Signal."""
+        self._signals.add(signals_bps[: len(Signal)], move_bps, share, ts_ns)
 
     def add_markout(self, toxicity: int, realized_as_bps: float, ts_ns: int) -> None:
         """What a fill lost against the mid, by the toxicity it was made in."""
@@ -99,9 +113,17 @@ class SymbolParameters:
         self._add("kappa", depth_sums(depth_bps, exposure_s, filled), 1.0, ts_ns)
         self._add("fill_prob", (float(filled), fill_prob), 1.0, ts_ns)
 
+    def add_trade(self, belief: float, toxic: bool, share: float, ts_ns: int) -> None:
+        """What became of an aggressor; `share` of its horizon does not overlap the one before."""
+        self._add("toxicity", platt.platt_sums(belief, toxic, share), 1.0, ts_ns)
+
+    def add_residual(self, residual_bps: float, ts_ns: int) -> None:
+        """Realised less predicted edge of fills, the bias in force at the prediction taken out."""
+        self._add("bias", linear_sums(1.0, residual_bps), 1.0, ts_ns)
+
     def estimates(self, now_ns: int) -> dict[Param, Estimate]:
         """Every parameter at `now_ns`, clamped to the bounds of its configuration key."""
-        found: dict[Param, Estimate] = {}
+        found = {param: Estimate(prior_of(self._priors, param), 0.0, 0) for param in Param}
 
         def put(param: Param, posterior: Posterior, sums: Sums) -> None:
             low, high = BOUNDS[param]
@@ -126,11 +148,21 @@ class SymbolParameters:
         sums = self._sums("sigma", now_ns)
         spread = linear_posterior(sums, LinearPrior(0.0, ZERO_MEAN_PRECISION, priors.sigma_baseline_bps))[1]
         put(Param.SIGMA_BASELINE_BPS, spread, sums)
+        sums = platt.tempered(self._sums("toxicity", now_ns))
+        line = platt.platt_posterior(sums, priors.toxicity_slope, priors.toxicity_intercept)
+        put(Param.TOXICITY_SLOPE, line[0], sums)
+        put(Param.TOXICITY_INTERCEPT, line[1], sums)
+        sums = self._sums("bias", now_ns)
+        offset = LinearPrior(priors.queue_value_bias_bps, MEAN_PRIOR_OBSERVATIONS, BIAS_PRIOR_NOISE_BPS)
+        put(Param.QUEUE_VALUE_BIAS_BPS, linear_posterior(sums, offset)[0], sums)
+        for param, value, std, count in self._signals.weights(now_ns):
+            found[param] = Estimate(value, std, count)
         return found
 
     def state(self) -> dict[str, Any]:
         """Evidence as plain numbers, for `restore`."""
-        return {name: evidence.state() for name, evidence in self._evidence.items()}
+        parts = {name: evidence.state() for name, evidence in self._evidence.items()}
+        return parts | {"signals": self._signals.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over `state()`; a model the state does not know starts from its prior.
@@ -143,6 +175,8 @@ class SymbolParameters:
         for name, evidence in self._evidence.items():
             if name in state:
                 evidence.restore(state[name])
+        if "signals" in state:
+            self._signals.restore(state["signals"])
 
     def _add(self, name: str, values: Any, share: float, ts_ns: int) -> None:
         self._evidence[name].add(values, share, ts_ns, self._halflife_ns)

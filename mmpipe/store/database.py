@@ -50,9 +50,25 @@ CREATE TABLE IF NOT EXISTS params (
     id INTEGER PRIMARY KEY, param TEXT, symbol INTEGER, value REAL, std REAL, observations INTEGER,
     tier INTEGER, ts_ns INTEGER
 );
+CREATE TABLE IF NOT EXISTS markouts (
+    symbol INTEGER, side INTEGER, level INTEGER, toxicity INTEGER, fills INTEGER, edges INTEGER,
+    edge_bps REAL, predicted_edge_bps REAL, markout_100ms REAL, markout_500ms REAL, markout_1000ms REAL,
+    markout_3000ms REAL, markout_5000ms REAL, markout_10000ms REAL, markout_30000ms REAL,
+    markout_60000ms REAL, PRIMARY KEY (symbol, side, level, toxicity)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fill_markouts (
+    symbol INTEGER, tid INTEGER, side INTEGER, edge_bps REAL, markout_100ms REAL, markout_500ms REAL,
+    markout_1000ms REAL, markout_3000ms REAL, markout_5000ms REAL, markout_10000ms REAL,
+    markout_30000ms REAL, markout_60000ms REAL, PRIMARY KEY (symbol, tid)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS model_state (key TEXT PRIMARY KEY, json TEXT, updated_ts_ns INTEGER);
 """
-KEYS: Final = {"fills": ("symbol", "tid"), "model_state": ("key",)}
+KEYS: Final = {
+    "fills": ("symbol", "tid"),
+    "markouts": ("symbol", "side", "level", "toxicity"),
+    "fill_markouts": ("symbol", "tid"),
+    "model_state": ("key",),
+}
 TRANSIENT: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -62,7 +78,7 @@ TRANSIENT: Final = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-TABLES: Final = frozenset({"predictions", "labels", "fills", "params", "model_state"})
+TABLES: Final = frozenset({"predictions", "labels", "params", *KEYS})
 
 
 class Database:

@@ -8,8 +8,8 @@ import pytest
 
 from mmpipe.clock import NS_PER_S
 from mmpipe.config import Config, load
-from mmpipe.enums import Counter, LabelKind, Param, ReportKind, Toxicity
-from mmpipe.learning.engine import STATE_KEY, LearningEngine
+from mmpipe.enums import Counter, LabelKind, Outcome, Param, ReportKind, Toxicity
+from mmpipe.learning.engine import LOOPS, STATE_KEY, TRADE_ROW_EVERY, LearningEngine
 from mmpipe.learning.parameters import prior_of
 from mmpipe.records import FILL_CONTEXT, LABEL, PARAMS, PREDICTION, REPORT
 
@@ -130,6 +130,81 @@ def test_calibration_does_not_chase_its_own_output() -> None:
     assert scale == pytest.approx(2.0, abs=0.25)
 
 
+def _virtual_fill(ts_ns: int, predicted_bps: float, realized_bps: float, **fields: Any) -> np.ndarray:
+    return label(
+        LabelKind.SHADOW_MARKOUTS,
+        ts_ns,
+        cause_ts_ns=ts_ns - 61 * S,
+        wait_ns=S,
+        horizon_ns=5 * S,
+        predicted_edge_bps=predicted_bps,
+        realized_edge_bps=realized_bps,
+        **fields,
+    )
+
+
+def test_the_bias_of_the_queue_value_is_learned_once_whatever_it_was_when_predicting() -> None:
+    engine, rng = LearningEngine(config()), np.random.default_rng(3)
+    published = {-61: 0.0}
+    for second in range(1, 1501):
+        found = value(engine.params(second * S), Param.QUEUE_VALUE_BIAS_BPS)
+        published[second] = bias = float(found["value"])
+        # The model says 1 bp plus the bias that features had a minute ago; fills are worth 0.3 bps.
+        predicted = 1.0 + published.get(second - 61, 0.0)
+        engine.on_labels(_virtual_fill(second * S, predicted, 0.3 + rng.normal(0.0, 1.0)))
+    assert found["tier"] == 1
+    assert bias == pytest.approx(-0.7, abs=0.15)
+    assert bias == pytest.approx(np.mean([published[second] for second in range(1300, 1500)]), abs=0.1)
+    assert engine.loops()["queue_value_bias"]["inputs"] == 1500
+
+
+def test_fills_of_one_horizon_are_one_observation_of_the_bias() -> None:
+    engine = LearningEngine(config())
+    for step in range(100):
+        engine.on_labels(_virtual_fill(100 * S + step, 1.0, 0.0))
+    assert value(engine.params(100 * S), Param.QUEUE_VALUE_BIAS_BPS)["observations"] == 0
+    engine.on_labels(_virtual_fill(106 * S, 1.0, 0.0))
+    assert value(engine.params(107 * S), Param.QUEUE_VALUE_BIAS_BPS)["observations"] == 1
+
+
+def test_what_nobody_saw_teaches_nothing_and_is_no_bad_number() -> None:
+    engine = LearningEngine(config())
+    unseen = {"horizon_ns": 0, "move_bps": np.nan, "realized_as_bps": np.nan, "realized_edge_bps": np.nan}
+    fields = {"filled": 1, "wait_ns": S, "predicted_fill_prob": 0.5, **unseen}
+    for kind in (LabelKind.SHADOW_QUOTE, LabelKind.FILL_MARKOUT, LabelKind.SHADOW_MARKOUTS):
+        engine.on_labels(label(kind, 70 * S, **fields))
+    inputs = {name: loop["inputs"] for name, loop in engine.loops().items()}
+    assert (inputs["adverse_selection"], inputs["queue_value_bias"], inputs["fill_prob"]) == (0, 0, 1)
+    assert engine.counters[Counter.BAD_NUMBER] == 0
+
+
+def test_a_censored_quote_says_nothing_about_the_chance_of_a_fill() -> None:
+    engine = LearningEngine(config())
+    row = label(LabelKind.SHADOW_QUOTE, S, wait_ns=S, predicted_fill_prob=0.5, outcome=Outcome.CANCELLED)
+    engine.on_labels(row)
+    assert engine.loops()["fill_prob"]["inputs"] == 0
+
+
+def test_markouts_are_kept_as_means_and_ours_one_by_one() -> None:
+    engine = LearningEngine(config())
+    for step in range(4):
+        engine.on_labels(_virtual_fill((70 + step) * S, 1.0, 0.5, side=1, markouts_bps=float(step)))
+    engine.on_labels(label(LabelKind.FILL_MARKOUTS, 80 * S, cause_seq=77, side=-1, markouts_bps=-1.0))
+    engine.params(80 * S)
+    rows = [row for row in engine.drain_rows() if "markouts" in row.table]
+    assert [row.table for row in rows] == ["fill_markouts", "markouts"]
+    ours, means = rows[0].columns, rows[1].columns
+    assert (ours["tid"], ours["markout_100ms"], ours["markout_60000ms"]) == (77, -1.0, -1.0)
+    assert (means["fills"], means["edge_bps"], means["predicted_edge_bps"]) == (4, 0.5, 1.0)
+    assert (means["side"], means["markout_60000ms"]) == (1, 1.5)
+    again = LearningEngine(config())
+    again.restore(engine.state())
+    again.on_labels(_virtual_fill(90 * S, 1.0, 0.5, side=1, markouts_bps=6.5))
+    again.params(90 * S)
+    row = next(row for row in again.drain_rows() if row.table == "markouts")
+    assert (row.columns["fills"], row.columns["markout_100ms"]) == (5, 2.5)
+
+
 def test_learned_values_fade_back_to_the_prior() -> None:
     engine = LearningEngine(config(learning__decay_halflife_min=1.0))
     for step in range(1, 101):
@@ -181,7 +256,7 @@ def test_bad_numbers_are_counted_and_teach_nothing(field: str) -> None:
     row = label(LabelKind.MID_MOVE, S)
     row["kind"] = 99
     engine.on_labels(row)
-    assert engine.counters[Counter.BAD_NUMBER] == 9
+    assert engine.counters[Counter.BAD_NUMBER] == 2 * len(LabelKind) + 3
     assert engine.counters[Counter.LABELS] == 0
     assert not engine.drain_rows()
     assert not engine.params(S)["observations"].any()
@@ -210,9 +285,68 @@ def test_loops_say_what_they_consumed_and_when_they_last_changed() -> None:
     engine.params(100 * S)
     engine.params(103 * S)
     loops = engine.loops()
-    assert set(loops) == {"lead_lag_beta", "adverse_selection", "kappa", "fill_prob", "sigma_baseline"}
+    assert set(loops) == set(LOOPS)
+    assert {"adverse_selection", "kappa", "fill_prob", "sigma_baseline", "queue_value_bias"} <= set(loops)
     assert loops["lead_lag_beta"]["inputs"] == 100
     assert loops["lead_lag_beta"]["updates"] >= 1
     assert loops["lead_lag_beta"]["consumer"] == "alpha.lead_lag"
     assert loops["lead_lag_beta"]["age_s"] == 0.0 or loops["lead_lag_beta"]["age_s"] == 3.0
     assert loops["kappa"]["inputs"] == 0
+
+
+def judged(engine: LearningEngine, rng: np.random.Generator, start: int, count: int, line: tuple) -> None:
+    # One aggressor a second; his belief is right up to a line on the logit.
+    slope, intercept = line
+    for step in range(start, start + count):
+        logit = rng.normal(-1.0, 2.0)
+        toxic = rng.random() < 1.0 / (1.0 + np.exp(-(slope * logit + intercept)))
+        belief, ts_ns = 1.0 / (1.0 + np.exp(-logit)), step * S
+        fields = {"predicted_fill_prob": belief, "filled": toxic, "cause_ts_ns": ts_ns - S}
+        engine.on_labels(label(LabelKind.TRADE, ts_ns, **fields))
+
+
+def test_toxicity_is_calibrated_by_what_came_of_trades() -> None:
+    engine, rng = LearningEngine(config()), np.random.default_rng(0)
+    judged(engine, rng, 2, 10, (0.5, -0.4))
+    early = engine.params(12 * S)
+    assert (value(early, Param.TOXICITY_SLOPE)["value"], value(early, Param.TOXICITY_SLOPE)["tier"]) == (1, 0)
+    judged(engine, rng, 12, 1_500, (0.5, -0.4))
+    rows = engine.params(1_512 * S)
+    for param, true in ((Param.TOXICITY_SLOPE, 0.5), (Param.TOXICITY_INTERCEPT, -0.4)):
+        row = value(rows, param)
+        assert row["tier"] == 1
+        assert abs(row["value"] - true) < 3.0 * row["std"] < 0.4
+        assert value(rows, param, symbol=1)["tier"] == 0
+    loop = engine.loops()["toxicity"]
+    assert (loop["inputs"], loop["consumer"]) == (1_510, "features.toxicity")
+    assert loop["updates"] == 2
+    stored = [row for row in engine.drain_rows() if row.columns.get("kind") == "TRADE"]
+    assert len(stored) == -(-1_510 // TRADE_ROW_EVERY)
+    assert engine.counters[Counter.LABELS] == 1_510
+
+
+def test_aggressors_of_one_burst_count_as_the_seconds_they_fill() -> None:
+    engine = LearningEngine(config())
+    for step in range(500):
+        fields = {"predicted_fill_prob": 0.2, "filled": step % 2, "cause_ts_ns": 10 * S + step * S // 100}
+        engine.on_labels(label(LabelKind.TRADE, 11 * S + step * S // 100, **fields))
+    row = value(engine.params(16 * S), Param.TOXICITY_INTERCEPT)
+    assert row["observations"] <= 6
+    assert row["tier"] == 0
+
+
+def test_a_belief_that_means_nothing_is_published_as_slope_0_and_the_base_rate() -> None:
+    engine, rng = LearningEngine(config()), np.random.default_rng(1)
+    judged(engine, rng, 2, 1_000, (-0.5, -2.0))
+    rows = engine.params(1_002 * S)
+    assert value(rows, Param.TOXICITY_SLOPE)["value"] == 0.0
+    base = 1.0 / (1.0 + np.exp(-value(rows, Param.TOXICITY_INTERCEPT)["value"]))
+    assert 0.1 < base < 0.3
+
+
+@pytest.mark.parametrize("wrong", [{"predicted_fill_prob": 1.5}, {"horizon_ns": 0}])
+def test_a_trade_label_that_cannot_be_is_counted(wrong: dict[str, Any]) -> None:
+    engine = LearningEngine(config())
+    engine.on_labels(label(LabelKind.TRADE, 5 * S, **wrong))
+    assert engine.counters[Counter.BAD_NUMBER] == 1
+    assert engine.loops()["toxicity"]["inputs"] == 0

@@ -10,7 +10,7 @@ from mmpipe.enums import AnswerKind, LabelKind
 from mmpipe.errors import MmpipeError
 from mmpipe.learning import outcomes
 from mmpipe.learning.outcomes import Prediction, Row
-from mmpipe.records import ANSWER, FILL_CONTEXT, LABEL, REPORT
+from mmpipe.records import ANSWER, FILL_CONTEXT, LABEL, REPORT, SIGNALS
 from mmpipe.store.database import Database
 from mmpipe.store.journal import Journal, JournalKind
 
@@ -31,12 +31,13 @@ def test_every_kind_of_row_finds_its_columns() -> None:
     database = Database(":memory:", 1.0)
     context = np.zeros(1, FILL_CONTEXT)
     context["tid"], context["side"], context["queue_rank"] = 7, 1, 0.5
+    prediction = Prediction(1, 2.0, 3.0, 4.0, np.zeros(SIGNALS))
     rows = [
         outcomes.fill_row(fill(7)[0]),
         outcomes.context_row(context[0]),
         outcomes.markout_row(label(LabelKind.FILL_MARKOUT)),
         outcomes.label_row(label(LabelKind.SHADOW_QUOTE)),
-        outcomes.scored_row("mid_move", label(LabelKind.MID_MOVE), Prediction(1, 2.0, 3.0, 4.0)),
+        outcomes.scored_row("mid_move", label(LabelKind.MID_MOVE), prediction),
         Row("params", {"param": "kappa_per_bps", "symbol": 0, "value": 0.8, "tier": 1, "ts_ns": 5}),
         Row("model_state", {"key": "parameters", "json": '{"a": 1}', "updated_ts_ns": 5}),
     ]
