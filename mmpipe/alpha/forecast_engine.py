@@ -1,18 +1,30 @@
 """The work of the alpha stage: SNAPSHOT in, FORECAST out, one compiled call per batch.
 
-A forecast judges one snapshot and carries it whole. On TIMER snapshots it also leaves a PREDICTION, which
-the learner scores when the horizon is over.
+Every snapshot is heard by the filters; the newest of each symbol is judged and carried whole. On TIMER
+snapshots a forecast also leaves a PREDICTION, which the learner scores when the horizon is over.
 """
 
 from typing import Final
 
 import numpy as np
 
-from mmpipe.alpha import lead_lag, target
-from mmpipe.config import AlphaConfig, Config, settings_dtype, settings_row
-from mmpipe.enums import Counter, Reason, Trigger
+from mmpipe.alpha import ensemble, external_signals, target
+from mmpipe.alpha.changepoint import SCALES, alarm_thresholds
+from mmpipe.alpha.cross_asset import PERIOD_S
+from mmpipe.alpha.ensemble import AlphaState, new_state
+from mmpipe.boards import ALPHA_BOARD
+from mmpipe.config import AlphaConfig, Config, ExecutionConfig, settings_dtype, settings_row
+from mmpipe.enums import Counter, Param, Part, Reason, Signal, Trigger
+from mmpipe.models.ablation import NOTHING, hold_params
 from mmpipe.models.parameters import prior_values, take_params
-from mmpipe.records import FORECAST, INSTRUMENT, PARAMS_COUNT, PREDICTION, SNAPSHOT
+from mmpipe.records import (
+    FORECAST,
+    INSTRUMENT,
+    PARAMS_COUNT,
+    PREDICTION,
+    SNAPSHOT,
+    SYMBOLS_MAX,
+)
 from ringbuf.jit import entry, example, kernel
 
 SNAPSHOTS_MAX: Final = 64  # per call
@@ -24,6 +36,10 @@ _EDGE: Final = 1 << int(Reason.EDGE_POSITIVE)
 _GAP: Final = 1 << int(Reason.TARGET_GAP)
 _FORECASTS: Final = int(Counter.FORECASTS)
 _PREDICTIONS: Final = int(Counter.PREDICTIONS)
+_SKIPPED: Final = int(Counter.SKIPPED_STALE)
+_LEAD_LAG: Final = int(Signal.LEAD_LAG)
+_SIGNALS: Final = len(Signal)
+_FIRST_WEIGHT: Final = int(Param.SIGNAL_WEIGHT_LEAD_LAG)
 
 
 class ForecastEngine:
@@ -32,37 +48,44 @@ class ForecastEngine:
     Parameters
     ----------
     config : Config
-        Horizon, weights, largest inventory.
+        Horizon, half-lives, largest inventory.
     instruments : ndarray of INSTRUMENT, shape (symbols,)
         Grid of each symbol.
+    without : Part
+        Signals that are removed, for a comparison.
 
     Attributes
     ----------
     counters : ndarray of int64, shape (len(Counter),)
-        FORECASTS, PREDICTIONS, PARAMS_APPLIED, BAD_NUMBER.
+        FORECASTS, PREDICTIONS, SKIPPED_STALE, PARAMS_APPLIED, BAD_NUMBER.
     """
 
-    def __init__(self, config: Config, instruments: np.ndarray) -> None:
-        self._settings = settings_row(config.alpha)
-        self._instruments = instruments.copy()
-        self._params: np.ndarray = np.tile(prior_values(config), (len(instruments), 1))
+    def __init__(self, config: Config, instruments: np.ndarray, without: Part = NOTHING) -> None:
+        self._without = without
+        thresholds = alarm_thresholds(config.alpha.cusum_arl)
+        self._state = new_state(prior_values(config), thresholds, len(instruments))
+        hold_params(self._state.params, without)
         self._forecasts = np.zeros(SNAPSHOTS_MAX, FORECAST)
         self._predictions = np.zeros(SNAPSHOTS_MAX, PREDICTION)
-        self._prediction_count = 0
+        self._counts = np.zeros(2, np.int64)  # forecasts, predictions
+        self._board = np.zeros(1, ALPHA_BOARD)
         self.counters = np.zeros(len(Counter), np.int64)
         self._rest = (
-            self._params,
-            self._instruments,
-            self._settings,
-            config.execution.max_inventory_usdc,
+            self._state,
+            instruments.copy(),
+            settings_row(config.alpha),
+            settings_row(config.execution),
+            config.features.basis_halflife_s,
+            np.zeros(SYMBOLS_MAX, np.int64),
             self._forecasts,
             self._predictions,
+            self._counts,
             self.counters,
         )
         self._forecast_all = entry(forecast_all, np.zeros(0, SNAPSHOT), *self._rest)
 
     def on_snapshots(self, snapshots: np.ndarray) -> np.ndarray:
-        """Judge snapshots.
+        """Hear snapshots, judge the newest of each symbol.
 
         Parameters
         ----------
@@ -71,84 +94,117 @@ class ForecastEngine:
 
         Returns
         -------
-        ndarray of FORECAST, shape (n,)
+        ndarray of FORECAST, shape (symbols among them,)
             A view of the engine's buffer, valid until the next call; `seq` is left to the ring.
         """
         assert len(snapshots) <= SNAPSHOTS_MAX, f"at most {SNAPSHOTS_MAX} snapshots, not {len(snapshots)}"
-        self._prediction_count = self._forecast_all(snapshots, *self._rest)
-        return self._forecasts[: len(snapshots)]
+        self._forecast_all(snapshots, *self._rest)
+        return self._forecasts[: self._counts[0]]
 
     def predictions(self) -> np.ndarray:
         """PREDICTION rows of the last `on_snapshots`, a view of the engine's buffer."""
-        return self._predictions[: self._prediction_count]
+        return self._predictions[: self._counts[1]]
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that is not finite is refused."""
-        take_params(self._params, rows, self.counters)
+        take_params(self._state.params, rows, self.counters)
+        hold_params(self._state.params, self._without)
+        for row in rows:
+            param, symbol, std = int(row["param"]), int(row["symbol"]), float(row["std"])
+            if param < PARAMS_COUNT and symbol < len(self._state.stds) and 0.0 <= std < np.inf:
+                self._state.stds[symbol, param] = std
+
+    def on_external(self, rows: np.ndarray) -> None:
+        """EXTERNAL_SIGNAL rows, in force from the next batch on."""
+        external_signals.take(self._state.externals, rows)
+
+    def board(self, symbol: int, accepted: int, refused: int) -> np.ndarray:
+        """ALPHA_BOARD of a symbol, shape (1,), valid until the next call.
+
+        Parameters
+        ----------
+        symbol : int
+            Index.
+        accepted, refused : int
+            External signals so far.
+        """
+        state, out = self._state, self._board[0]
+        spread, beta = state.spreads[symbol], state.betas[symbol, 0]
+        out["ts_ns"], out["symbol"] = spread["ts_ns"], symbol
+        weights = state.params[symbol, _FIRST_WEIGHT : _FIRST_WEIGHT + _SIGNALS]
+        out["signal_weights"][:_SIGNALS] = weights
+        out["lead_beta"], out["lead_beta_std"] = beta["value"], beta["variance"] ** 0.5
+        out["lead_lag_ms"] = spread["lag"]["lag_ms"]
+        out["change_bps"], out["changes"] = spread["change_bps"], spread["bank"]["alarms"]
+        level = state.slows[symbol]["level"]
+        out["run_length_s"] = level["age"][level["best"]] * PERIOD_S
+        out["external_accepted"], out["external_refused"] = accepted, refused
+        return self._board
 
 
 @kernel
 def forecast_all(
-    snapshots: np.ndarray,
-    params: np.ndarray,
-    instruments: np.ndarray,
-    settings: np.ndarray,
-    max_inventory_usdc: float,
-    forecasts: np.ndarray,
-    predictions: np.ndarray,
-    counters: np.ndarray,
-) -> int:
-    """Judge a batch; returns the number of predictions written.
+    snapshots: np.ndarray, state: AlphaState, instruments: np.ndarray, settings: np.ndarray,
+    execution: np.ndarray, basis_halflife_s: float, newest: np.ndarray, forecasts: np.ndarray,
+    predictions: np.ndarray, counts: np.ndarray, counters: np.ndarray,
+) -> None:  # fmt: skip
+    """Hear a batch and judge the newest of each symbol.
 
     Parameters
     ----------
     snapshots : (n,) SNAPSHOT
         Read only.
-    params : (symbols, PARAMS_COUNT) float64
-        Learned parameters, index Param.
+    state : AlphaState
+        Changed in place.
     instruments : (symbols,) INSTRUMENT
         Lots.
-    settings : (1,) settings of AlphaConfig
-        Horizon, weights, limits.
-    max_inventory_usdc : float
-        Largest position of a symbol.
+    settings, execution : (1,) settings of AlphaConfig, of ExecutionConfig
+        Horizon, limits; sizes and fees.
+    basis_halflife_s : float
+        Of the slow level in the snapshots' divergence.
+    newest : (SYMBOLS_MAX,) int64
+        Scratch.
     forecasts, predictions : (≥ n,) FORECAST, (≥ n,) PREDICTION
         Written from index 0.
+    counts : (2,) int64
+        Forecasts and predictions written.
     counters : (len(Counter),) int64
         Added to.
     """
-    count = 0
     for index in range(len(snapshots)):
-        snapshot, out = snapshots[index], forecasts[index]
+        newest[int(snapshots[index]["symbol"])] = index
+    made, count = 0, 0
+    for index in range(len(snapshots)):
+        snapshot = snapshots[index]
+        ensemble.hear(state, snapshot, settings[0], basis_halflife_s)
         symbol = int(snapshot["symbol"])
-        _forecast(snapshot, params[symbol], instruments[symbol], settings[0], max_inventory_usdc, out)
+        if newest[symbol] != index:
+            counters[_SKIPPED] += 1
+            continue
+        out = forecasts[made]
+        made += 1
+        _forecast(snapshot, state, instruments[symbol], settings[0], execution[0], out)
         counters[_FORECASTS] += 1
         if int(snapshot["trigger"]) == _ON_TIMER and snapshot["mid_px"] > 0.0:
-            row = predictions[count]
+            row, spread = predictions[count], state.spreads[symbol]
             row["ts_ns"], row["cause_seq"], row["symbol"] = snapshot["ts_ns"], snapshot["seq"], symbol
             row["alpha_bps"], row["alpha_std_bps"] = out["alpha_bps"], out["alpha_std_bps"]
-            row["divergence_bps"] = snapshot["lead_divergence_bps"]
+            row["divergence_bps"] = spread["size_bps"] * spread["fresh"]
+            row["signals_bps"][:] = state.signals[symbol]
             counters[_PREDICTIONS] += 1
             count += 1
-    return count
+    counts[0], counts[1] = made, count
 
 
 @kernel
 def _forecast(
-    snapshot: np.void,
-    params: np.ndarray,
-    instrument: np.void,
-    settings: np.void,
-    max_inventory_usdc: float,
+    snapshot: np.void, state: AlphaState, instrument: np.void, settings: np.void, execution: np.void,
     out: np.void,
-) -> None:
-    horizon_s = settings["horizon_ms"] * 1e-3
-    fresh = lead_lag.freshness(snapshot, settings["lead_age_max_ms"])
-    lead_bps = lead_lag.lead_move_bps(snapshot, params, fresh)
-    micro_bps = settings["microprice_weight"] * lead_lag.micro_move_bps(snapshot)
-    flow_bps = settings["order_flow_weight"] * lead_lag.flow_move_bps(snapshot, instrument)
-    alpha_bps = lead_bps + micro_bps + flow_bps
-    std_bps = lead_lag.move_std_bps(snapshot, params, fresh, horizon_s)
+) -> None:  # fmt: skip
+    symbol, horizon_s = int(snapshot["symbol"]), settings["horizon_ms"] * 1e-3
+    spread = state.spreads[symbol]
+    ensemble.write_signals(state, snapshot, instrument, settings)
+    alpha_bps, std_bps = ensemble.combine(state, snapshot, horizon_s)
     out["snapshot"] = snapshot
     out["ts_ns"], out["cause_seq"], out["cause_ts_ns"] = (
         snapshot["ts_ns"],
@@ -156,23 +212,20 @@ def _forecast(
         snapshot["cause_ts_ns"],
     )
     out["symbol"], out["alpha_bps"], out["alpha_std_bps"] = snapshot["symbol"], alpha_bps, std_bps
-    out["lead_lag_skew_bps"] = lead_bps
-    out["p_edge_bid"] = target.edge_prob(snapshot["bid_queue_value_bps"], alpha_bps, 1, std_bps)
-    out["p_edge_ask"] = target.edge_prob(snapshot["ask_queue_value_bps"], alpha_bps, -1, std_bps)
-    total_bps = abs(lead_bps) + abs(micro_bps) + abs(flow_bps) + settings["noise_floor_bps"] + 1e-9
-    out["model_weights"][0], out["model_weights"][1] = abs(lead_bps) / total_bps, abs(micro_bps) / total_bps
-    out["model_weights"][2] = abs(flow_bps) / total_bps
-    out["model_weights"][3] = (settings["noise_floor_bps"] + 1e-9) / total_bps
-    share = target.target_share(alpha_bps, std_bps, settings) if snapshot["book_valid"] == 1 else 0.0
-    max_lots = 0.0
-    if snapshot["mid_px"] > 0.0:
-        max_lots = max_inventory_usdc / snapshot["mid_px"] / instrument["lot_qty"]
-    out["target_lots"] = int(np.round(share * max_lots))
-    out["target_std_lots"] = abs(share) * max_lots * std_bps / (abs(alpha_bps) + std_bps)
+    # The forecast and the queue value err independently.
+    bid_std_bps = np.hypot(std_bps, snapshot["bid_queue_value_std_bps"])
+    ask_std_bps = np.hypot(std_bps, snapshot["ask_queue_value_std_bps"])
+    out["p_edge_bid"] = target.edge_prob(snapshot["bid_queue_value_bps"], alpha_bps, 1, bid_std_bps)
+    out["p_edge_ask"] = target.edge_prob(snapshot["ask_queue_value_bps"], alpha_bps, -1, ask_std_bps)
+    for index in range(_SIGNALS):
+        out["signals_bps"][index] = state.signals[symbol, index]
+        out["signal_weights"][index] = state.params[symbol, _FIRST_WEIGHT + index]
+    out["change_bps"], out["lead_beta"] = spread["change_bps"], state.betas[symbol, 0]["value"]
+    _aim(snapshot, state, instrument, settings, execution, out)
     reasons = 0
     if snapshot["book_valid"] == 0:
         reasons |= _NO_BOOK
-    if fresh == 0.0:
+    if spread["fresh"] == 0.0:
         reasons |= _NO_LEAD
     if out["p_edge_bid"] > 0.5 or out["p_edge_ask"] > 0.5:
         reasons |= _EDGE
@@ -181,15 +234,48 @@ def _forecast(
     out["reasons"] = reasons
 
 
+@kernel
+def _aim(
+    snapshot: np.void, state: AlphaState, instrument: np.void, settings: np.void, execution: np.void,
+    out: np.void,
+) -> None:  # fmt: skip
+    # Drift and target: the two parts of one forecast.
+    out["target_lots"], out["target_std_lots"], out["lead_lag_skew_bps"] = 0, 0.0, 0.0
+    if not (snapshot["book_valid"] == 1 and snapshot["mid_px"] > 0.0):
+        return
+    symbol, horizon_s = int(snapshot["symbol"]), settings["horizon_ms"] * 1e-3
+    alpha_bps, std_bps = out["alpha_bps"], out["alpha_std_bps"]
+    lot_cost = snapshot["mid_px"] * instrument["lot_qty"]
+    max_lots = execution["max_inventory_usdc"] / lot_cost
+    wanted = target.target_share(alpha_bps, std_bps, settings) * max_lots
+    gap_lots = wanted - snapshot["inventory_lots"]
+    # A bid is filled by sellers.
+    fills_per_s = snapshot["sell_intensity_per_s"] if gap_lots > 0.0 else snapshot["buy_intensity_per_s"]
+    reach_s = target.reach_s(abs(gap_lots) * lot_cost / execution["order_usdc"], fills_per_s, horizon_s)
+    if abs(alpha_bps) > snapshot["spread_bps"] / 2.0 + execution["taker_fee_bps"]:
+        reach_s = 0.0
+    lead_bps = state.params[symbol, _FIRST_WEIGHT + _LEAD_LAG] * state.signals[symbol, _LEAD_LAG]
+    lag_s = max(state.spreads[symbol]["lag"]["lag_ms"], 1.0) * 1e-3
+    drift_bps = lead_bps * target.early_share(reach_s, lag_s, horizon_s)
+    drift_bps += (alpha_bps - lead_bps) * reach_s / horizon_s
+    held_bps = alpha_bps - drift_bps
+    out["lead_lag_skew_bps"] = drift_bps
+    out["target_lots"] = int(np.round(target.target_share(held_bps, std_bps, settings) * max_lots))
+    out["target_std_lots"] = target.target_std_share(held_bps, std_bps, settings) * max_lots
+
+
 @example(forecast_all)
 def _forecast_all_example() -> tuple[object, ...]:
     return (
         np.zeros(1, SNAPSHOT),
-        np.ones((1, PARAMS_COUNT)),
+        new_state(np.ones(PARAMS_COUNT), np.ones(SCALES), 1),
         np.ones(1, INSTRUMENT),
         np.ones(1, settings_dtype(AlphaConfig)),
+        np.ones(1, settings_dtype(ExecutionConfig)),
         1.0,
+        np.zeros(SYMBOLS_MAX, np.int64),
         np.zeros(1, FORECAST),
         np.zeros(1, PREDICTION),
+        np.zeros(2, np.int64),
         np.zeros(len(Counter), np.int64),
     )
