@@ -20,7 +20,7 @@ from mmpipe.execution.reporting import report_symbol
 from mmpipe.execution.sizing import lots_of_usdc
 from mmpipe.execution.state_machine import JUDGEMENT, MODE_STATE, select_mode
 from mmpipe.execution.upkeep import count_time
-from mmpipe.execution.valuation import VALUE
+from mmpipe.execution.valuation import Valuer, new_valuer, view_market
 from mmpipe.models.parameters import prior_values
 from mmpipe.risk.limits import EXPOSURE
 from ringbuf.jit import kernel
@@ -51,7 +51,8 @@ class Desk(NamedTuple):
     parts : (1,) PARTS
     desired : (2,) DESIRED
         Bid, ask.
-    scratch : (2,) VALUE
+    valuer : Valuer
+        Models in force and what is asked of them.
     exposure : (1,) EXPOSURE
     params : (symbols, PARAMS_COUNT) float64
         Learned or configured parameters, index Param.
@@ -62,15 +63,15 @@ class Desk(NamedTuple):
     judgement: np.ndarray
     parts: np.ndarray
     desired: np.ndarray
-    scratch: np.ndarray
+    valuer: Valuer
     exposure: np.ndarray
     params: np.ndarray
     execution: np.ndarray
     risk: np.ndarray
 
 
-def new_desk(config: Config) -> Desk:
-    """A desk with the configured priors as parameters."""
+def new_desk(config: Config, models: np.ndarray) -> Desk:
+    """A desk with the configured priors as parameters, and (1,) MODELS to value places by."""
     symbols = len(config.symbol)
     params: np.ndarray = np.tile(prior_values(config), (symbols, 1))
     return Desk(
@@ -78,7 +79,7 @@ def new_desk(config: Config) -> Desk:
         np.zeros(1, JUDGEMENT),
         np.zeros(1, PARTS),
         np.zeros(2, DESIRED),
-        np.zeros(2, VALUE),
+        new_valuer(models),
         np.zeros(1, EXPOSURE),
         params,
         settings_row(config.execution),
@@ -124,6 +125,7 @@ def decide(
     state["snapshot_ts_ns"] = snapshots[0]["ts_ns"]
     _mark_to_market(ledger, symbol, snapshots[0], now_ns)
     _judge(forecasts[0], ledger, desk, now_ns)
+    view_market(desk.valuer, snapshots)
     if case["sound"]:
         live_ticks = (_live_tick(ledger, symbol, 1), _live_tick(ledger, symbol, -1))
         drift_bps = forecasts[0]["lead_lag_skew_bps"]
@@ -131,13 +133,13 @@ def decide(
         quote_parts(excess_units, drift_bps, snapshots, params, desk.execution, desk.parts[0])
         want_maker_quotes(
             desk.judgement, desk.parts[0], live_ticks, snapshots, params, instrument, desk.execution,
-            desk.scratch, desk.desired,
+            desk.valuer, desk.desired,
         )  # fmt: skip
         _expect(case, desk.desired, desk.execution[0])
     case["reason"] = state["mode_reason"]
     select_mode(desk.judgement, int(state["mode"]), desk.execution)
     _change_mode(ledger, state, case, symbol, now_ns, out)
-    handle_mode(desk.judgement, snapshots, params, instrument, desk.execution, desk.scratch, desk.desired)
+    handle_mode(desk.judgement, snapshots, params, instrument, desk.execution, desk.valuer, desk.desired)
     _move_orders(forecasts, ledger, desk, block_reason, reduce_reason, now_ns, out)
 
 
@@ -173,13 +175,14 @@ def _judge(forecast: np.void, ledger: Ledger, desk: Desk, now_ns: int) -> None:
     case["bid_value_bps"] = case["ask_value_bps"] = np.nan
     case["maker_ev_bps"] = case["taker_ev_bps"] = np.nan
     case["patience_share"] = case["stop_share"] = 0.0
-    case["target_lots"] = 0.0
+    case["target_lots"] = case["target_std_lots"] = 0.0
     case["sound"] = _is_sound(forecast, snapshot, calm, case["max_lots"])
     if not case["sound"]:
         case["max_lots"] = case["safe_lots"] = 1  # without a price every lot is too many
         return
     case["safe_lots"] = int(case["max_lots"] / calm)
     case["target_lots"] = min(max(float(forecast["target_lots"]), -case["safe_lots"]), case["safe_lots"])
+    case["target_std_lots"] = forecast["target_std_lots"]
     if state["exit_ts_ns"] > 0:
         case["patience_share"] = (now_ns - state["exit_ts_ns"]) / (settings["exit_patience_ms"] * _NS_PER_MS)
     case["stop_share"] = _stop_share(account, snapshot, settings["exit_stop_sigma"], now_ns)
@@ -207,6 +210,7 @@ def _is_sound(forecast: np.void, snapshot: np.void, calm: float, max_lots: int) 
         and abs(forecast["alpha_bps"]) < np.inf
         and abs(forecast["lead_lag_skew_bps"]) < np.inf
         and 0.0 <= forecast["alpha_std_bps"] < np.inf
+        and 0.0 <= forecast["target_std_lots"] < np.inf
         and 1.0 <= calm < np.inf
         and max_lots > 0
     )

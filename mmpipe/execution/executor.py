@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from mmpipe.boards import BOARD
 from mmpipe.clock import NS_PER_MS, NS_PER_S
 from mmpipe.config import Config, ExecutionConfig, RiskConfig, settings_dtype
 from mmpipe.enums import CommandKind, Counter, IntentKind, OrderStatus, Reason
@@ -38,9 +39,12 @@ from mmpipe.execution.upkeep import (
     unknown_count,
     withdraw,
 )
-from mmpipe.execution.valuation import VALUE
+from mmpipe.execution.valuation import new_valuer
+from mmpipe.models.ablation import hold_params
+from mmpipe.models.model_set import ModelSet, load_model_set
 from mmpipe.models.parameters import take_params
-from mmpipe.records import ANSWER, BOARD, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
+from mmpipe.models.weights import built_in_models
+from mmpipe.records import ANSWER, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
 from mmpipe.risk.limits import EXPOSURE
 from mmpipe.risk.seen_trades import SEEN
 from ringbuf.jit import entry, example
@@ -62,6 +66,8 @@ class Executor:
         Grid of each symbol.
     epoch : int
         Of this life; order ids begin with it.
+    chosen : ModelSet, optional
+        What decides; None: what the configuration names.
 
     Attributes
     ----------
@@ -69,9 +75,14 @@ class Executor:
         ORDERS, CANCELS, FILLS, REPORTS, REJECTS, UNKNOWN_OUTCOMES, PARAMS_APPLIED and more.
     """
 
-    def __init__(self, config: Config, instruments: np.ndarray, epoch: int) -> None:
+    def __init__(
+        self, config: Config, instruments: np.ndarray, epoch: int, chosen: ModelSet | None = None
+    ) -> None:
+        chosen = chosen or load_model_set(config.models)
         self._ledger = new_ledger(config, instruments, epoch)
-        self._desk = new_desk(config)
+        self._without = chosen.without
+        self._desk = new_desk(config, chosen.models)
+        hold_params(self._desk.params, self._without)
         self._out = new_outgoing()
         self._age_max_ns = config.execution.forecast_age_max_ms * NS_PER_MS
         self._ask_ns = config.execution.answer_timeout_ms * NS_PER_MS
@@ -107,6 +118,7 @@ class Executor:
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that cannot be is refused."""
         take_params(self._desk.params, rows, self.counters)
+        hold_params(self._desk.params, self._without)
 
     def on_command(self, rows: np.ndarray) -> None:
         """COMMAND rows of risk."""
@@ -228,6 +240,7 @@ class Executor:
     def board(self, symbol: int) -> np.ndarray:
         """BOARD of a symbol, shape (1,), a view that is overwritten by the next call."""
         fill_board(self._ledger, self._desk.states, symbol, self._boards)
+        self._boards["models_id"] = self._desk.valuer.models["models_id"]
         return self._boards[symbol : symbol + 1]
 
     def _apply(self, rows: np.ndarray, now_ns: int) -> None:
@@ -270,7 +283,7 @@ def _example_desk() -> Desk:
         np.zeros(1, JUDGEMENT),
         np.zeros(1, PARTS),
         np.zeros(2, DESIRED),
-        np.zeros(2, VALUE),
+        new_valuer(built_in_models()),
         np.zeros(1, EXPOSURE),
         np.ones((1, PARAMS_COUNT)),
         execution,

@@ -18,8 +18,8 @@ import numpy as np
 
 from mmpipe.enums import Mode, Reason, Tif, Toxicity
 from mmpipe.execution.quoting import choose_exit, choose_level, on_grid
-from mmpipe.execution.sizing import doubt_shrink, lots_of_usdc, smallest_lots
-from mmpipe.execution.valuation import value_level
+from mmpipe.execution.sizing import doubt_shrink, edge_doubt_bps, lots_of_usdc, smallest_lots
+from mmpipe.execution.valuation import Valuer, value_level
 from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
@@ -42,7 +42,7 @@ _COLLAR_SHARE: Final = 0.9  # of the collar an urgent exit may price through: th
 @kernel
 def want_maker_quotes(
     judgement: np.ndarray, parts: np.void, live_ticks: tuple[int, int], snapshots: np.ndarray,
-    params: np.ndarray, instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray,
+    params: np.ndarray, instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
     desired: np.ndarray,
 ) -> None:  # fmt: skip
     """Both sides as MAKER would quote them; also what the other modes' expected values are judged by.
@@ -57,8 +57,8 @@ def want_maker_quotes(
     params : (PARAMS_COUNT,) float64
     instrument : (1,) INSTRUMENT
     execution : (1,) settings of ExecutionConfig
-    scratch : (2,) VALUE
-        Overwritten.
+    valuer : Valuer
+        It was shown the market; overwritten.
     desired : (2,) DESIRED
         Written.
     """
@@ -72,7 +72,7 @@ def want_maker_quotes(
         away_lots = abs(excess + case["unit_lots"]) if excess + case["unit_lots"] > 0.0 else 0.0
         penalty_bps = settings["inventory_penalty_bps"] * away_lots / case["max_lots"]
         choose_level(
-            row, live_ticks[index], penalty_bps, parts, snapshots, params, instrument, execution, scratch
+            row, live_ticks[index], penalty_bps, parts, snapshots, params, instrument, execution, valuer
         )
         if row["wanted"]:
             _size_quote(row, case, instrument, settings)
@@ -82,7 +82,7 @@ def want_maker_quotes(
 @kernel
 def handle_mode(
     judgement: np.ndarray, snapshots: np.ndarray, params: np.ndarray, instrument: np.ndarray,
-    execution: np.ndarray, scratch: np.ndarray, desired: np.ndarray,
+    execution: np.ndarray, valuer: Valuer, desired: np.ndarray,
 ) -> None:  # fmt: skip
     """Turn the quotes of a maker into what the chosen mode wants; arguments as for `want_maker_quotes`."""
     case = judgement[0]
@@ -98,19 +98,17 @@ def handle_mode(
         towards = BID if case["target_lots"] > held else ASK
         gap_lots = int(abs(case["target_lots"] - held))
         lots = min(gap_lots, case["unit_lots"])
-        _take(desired[towards], 0.0, lots, snapshots, params, instrument, execution, scratch)
+        _take(desired[towards], 0.0, lots, snapshots, params, instrument, execution, valuer)
     elif not exposed or not case["sound"]:
         return
     elif mode == _TAKER_EXIT:
         row = desired[exit_index]
         row["reduce_only"] = 1
-        _take(row, case["urgency"], abs(held), snapshots, params, instrument, execution, scratch)
+        _take(row, case["urgency"], abs(held), snapshots, params, instrument, execution, valuer)
     elif mode != _MAKER or not desired[exit_index]["wanted"]:
         row = desired[exit_index]
         benign = int(case["toxicity"]) == _BENIGN
-        choose_exit(
-            row, case["urgency"] >= _URGENT, benign, snapshots, params, instrument, execution, scratch
-        )
+        choose_exit(row, case["urgency"] >= _URGENT, benign, snapshots, params, instrument, execution, valuer)
         row["reduce_only"] = 1
         row["hurry"] = 1 if mode == _REDUCE else 0
         _size_exit(row, abs(held), case["unit_lots"], mode == _REDUCE, instrument)
@@ -141,7 +139,8 @@ def _forbid(row: np.void, reason: int) -> None:
 @kernel
 def _size_quote(row: np.void, case: np.void, instrument: np.ndarray, settings: np.void) -> None:
     side = int(row["side"])
-    shrink = doubt_shrink(row["queue_value_bps"], case["doubt_bps"])
+    doubt_bps = edge_doubt_bps(case["doubt_bps"], row["queue_value_std_bps"])
+    shrink = doubt_shrink(row["queue_value_bps"], doubt_bps)
     lots = lots_of_usdc(settings["order_usdc"] * shrink, case["mid_px"], instrument[0]["lot_qty"])
     room_lots = case["safe_lots"] - side * case["position_lots"]
     row["qty_lots"] = min(lots, room_lots)
@@ -166,7 +165,7 @@ def _size_exit(row: np.void, held_lots: int, unit_lots: int, all_of_it: bool, in
 @kernel
 def _take(
     row: np.void, urgency: float, lots: int, snapshots: np.ndarray, params: np.ndarray,
-    instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray,
+    instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
 ) -> None:  # fmt: skip
     # From the other side's touch, through it by a share of what the collar leaves.
     side = int(row["side"])
@@ -176,16 +175,20 @@ def _take(
     reach_px = snapshot["mid_px"] * (1.0 + side * reach_bps * 1e-4)
     reach = on_grid(side, int(reach_px / instrument[0]["tick_px"]), instrument)
     tick = max(touch, reach) if side > 0 else min(touch, reach)
-    value_level(side, tick, -1.0, snapshots, params, instrument[0]["tick_px"], execution, scratch[0])
+    value_level(side, tick, -1.0, snapshots, params, instrument[0]["tick_px"], execution, valuer)
     row["wanted"] = row["hurry"] = 1
     row["tif"] = _IOC
     row["reason"] = 0
     row["px_tick"] = tick
     row["qty_lots"] = lots
-    row["queue_value_bps"] = scratch[0]["queue_value_bps"]
+    value = valuer.scratch[0]
+    row["queue_value_bps"], row["queue_value_std_bps"] = (
+        value["queue_value_bps"],
+        value["queue_value_std_bps"],
+    )
     row["queue_rank"] = -1.0
     row["fill_prob"] = 1.0
-    row["depth_bps"] = scratch[0]["depth_bps"]
+    row["depth_bps"] = value["depth_bps"]
     row["score_bps"] = 0.0
     if tick <= 0 or lots < smallest_lots(tick, instrument):
         _forbid(row, _TOO_SMALL)

@@ -26,6 +26,7 @@ from mmpipe.execution.orders import (
     worst_case,
 )
 from mmpipe.execution.reporting import add_intent, report_order
+from mmpipe.execution.sizing import edge_doubt_bps
 from mmpipe.risk.limits import check_order
 from ringbuf.jit import kernel
 
@@ -65,7 +66,7 @@ def diff_side(
     mode : int
         Mode that wants it.
     doubt_bps : float
-        Standard deviation of the expected edge.
+        Standard deviation of the forecast.
     risk, execution : (1,) settings of RiskConfig, ExecutionConfig
     exposure : (1,) EXPOSURE
         Overwritten.
@@ -88,7 +89,8 @@ def diff_side(
     slot = take_slot(ledger.orders)
     if slot < 0 or out.counts[INTENTS] >= len(out.intents):
         return _OPEN_LIMIT
-    _write_order(ledger, slot, forecasts[0], row, mode, doubt_bps, now_ns)
+    edge_std_bps = edge_doubt_bps(doubt_bps, row["queue_value_std_bps"])
+    _write_order(ledger, slot, forecasts[0], row, mode, edge_std_bps, now_ns)
     add_intent(ledger, slot, _PLACE, int(row["reason"]), now_ns, out)
     worst_case(ledger, symbol, int(row["side"]), int(row["px_tick"]), exposure)
     instrument = ledger.instruments[symbol : symbol + 1]
@@ -195,7 +197,7 @@ def _fits(order: np.void, row: np.void) -> bool:
 
 @kernel
 def _write_order(
-    ledger: Ledger, slot: int, forecast: np.void, row: np.void, mode: int, doubt_bps: float, now_ns: int
+    ledger: Ledger, slot: int, forecast: np.void, row: np.void, mode: int, edge_std_bps: float, now_ns: int
 ) -> None:
     order = ledger.orders[slot]
     symbol = int(forecast["symbol"])
@@ -211,7 +213,7 @@ def _write_order(
     order["queue_rank"] = row["queue_rank"]
     order["fill_prob"] = row["fill_prob"]
     order["predicted_edge_bps"] = row["queue_value_bps"]
-    order["predicted_uncertainty_bps"] = doubt_bps
+    order["predicted_uncertainty_bps"] = edge_std_bps
     order["depth_bps"] = row["depth_bps"]
     order["symbol"] = symbol
     order["reason"] = row["reason"]

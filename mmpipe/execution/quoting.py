@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import Param, Reason, Tif
-from mmpipe.execution.valuation import value_level
+from mmpipe.execution.valuation import Valuer, value_level
 from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
@@ -46,6 +46,7 @@ DESIRED = np.dtype(
         ("px_tick", "i8"),
         ("qty_lots", "i8"),
         ("queue_value_bps", "f8"),
+        ("queue_value_std_bps", "f8"),  # uncertainty of that expectation
         ("queue_rank", "f8"),
         ("fill_prob", "f8"),
         ("depth_bps", "f8"),
@@ -158,7 +159,7 @@ def choose_level(
     params: np.ndarray,
     instrument: np.ndarray,
     execution: np.ndarray,
-    scratch: np.ndarray,
+    valuer: Valuer,
 ) -> None:
     """Find the level of a side with the best expected profit among those that may be quoted.
 
@@ -176,8 +177,8 @@ def choose_level(
     params : (PARAMS_COUNT,) float64
     instrument : (1,) INSTRUMENT
     execution : (1,) settings of ExecutionConfig
-    scratch : (2,) VALUE
-        Overwritten.
+    valuer : Valuer
+        It was shown the market; overwritten.
     """
     side = int(row["side"])
     snapshot, tick_px = snapshots[0], instrument[0]["tick_px"]
@@ -185,16 +186,16 @@ def choose_level(
     row["tif"] = _ALO
     row["reason"] = _NO_VALUE
     row["px_tick"] = row["qty_lots"] = 0
-    row["queue_value_bps"] = row["fill_prob"] = row["score_bps"] = np.nan
+    row["queue_value_bps"] = row["queue_value_std_bps"] = row["fill_prob"] = row["score_bps"] = np.nan
     shift_bps = side * (parts["drift_bps"] + parts["skew_bps"]) - penalty_bps
     for number in range(5):
         tick = candidate_tick(number, side, live_tick, parts, snapshots, instrument)
         if tick <= 0:
             continue
         joined = number == 4
-        rank = snapshot["bid_queue_rank"] if side > 0 else snapshot["ask_queue_rank"]
-        value = scratch[0]
-        value_level(side, tick, rank if joined else -1.0, snapshots, params, tick_px, execution, value)
+        rank = _doubted_rank(snapshot, side) if joined else -1.0
+        value_level(side, tick, rank, snapshots, params, tick_px, execution, valuer)
+        value = valuer.scratch[0]
         score_bps = value["fill_prob"] * (value["queue_value_bps"] + shift_bps)
         reason = _judge_level(row, value, score_bps, execution[0]["fill_prob_min"])
         if reason != _QUOTING:
@@ -207,9 +208,18 @@ def choose_level(
 
 
 @kernel
+def _doubted_rank(snapshot: np.void, side: int) -> float:
+    # Our place, one standard deviation further back: a place that is not certain is worth less.
+    rank, std = snapshot["bid_queue_rank"], snapshot["bid_queue_rank_std"]
+    if side < 0:
+        rank, std = snapshot["ask_queue_rank"], snapshot["ask_queue_rank_std"]
+    return min(rank + std, 1.0)
+
+
+@kernel
 def choose_exit(
     row: np.void, inside: bool, value_demanded: bool, snapshots: np.ndarray, params: np.ndarray,
-    instrument: np.ndarray, execution: np.ndarray, scratch: np.ndarray,
+    instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
 ) -> None:  # fmt: skip
     """Price a passive exit: at the touch or inside it; further out only when a positive value is demanded.
 
@@ -221,7 +231,7 @@ def choose_exit(
         One step inside the spread, where there is room.
     value_demanded : bool
         Step out, in growing steps, to the first level whose queue value is positive.
-    snapshots, params, instrument, execution, scratch
+    snapshots, params, instrument, execution, valuer
         As for `choose_level`.
     """
     side = int(row["side"])
@@ -235,8 +245,8 @@ def choose_exit(
         tick += side * step
     away = step
     for _ in range(_EXIT_STEPS_MAX):
-        value = scratch[0]
-        value_level(side, tick, -1.0, snapshots, params, tick_px, execution, value)
+        value = valuer.scratch[0]
+        value_level(side, tick, -1.0, snapshots, params, tick_px, execution, valuer)
         if not (value["depth_bps"] <= execution[0]["collar_bps"]) or tick <= 0:
             return
         if not value_demanded or value["queue_value_bps"] > 0.0:
@@ -253,6 +263,7 @@ def take_value(row: np.void, tick: int, value: np.void, score_bps: float) -> Non
     row["reason"] = _QUOTING
     row["px_tick"] = tick
     row["queue_value_bps"] = value["queue_value_bps"]
+    row["queue_value_std_bps"] = value["queue_value_std_bps"]
     row["queue_rank"] = value["queue_rank"]
     row["fill_prob"] = value["fill_prob"]
     row["depth_bps"] = value["depth_bps"]

@@ -39,6 +39,23 @@ def doubt_shrink(edge_bps: float, uncertainty_bps: float) -> float:
 
 
 @kernel
+def edge_doubt_bps(alpha_std_bps: float, value_std_bps: float) -> float:
+    """Uncertainty of an expected edge: of the forecast and of the queue value, which err independently.
+
+    Parameters
+    ----------
+    alpha_std_bps, value_std_bps : float
+        Standard deviations, >= 0.
+
+    Returns
+    -------
+    float
+        bps; NaN when an input is.
+    """
+    return np.sqrt(alpha_std_bps * alpha_std_bps + value_std_bps * value_std_bps)
+
+
+@kernel
 def lots_of_usdc(usdc: float, mid_px: float, lot_qty: float) -> int:
     """Whole lots that `usdc` buys at the mid, rounded down; 0 when an input is not a positive number."""
     if not (usdc > 0.0 and mid_px > 0.0 and lot_qty > 0.0 and usdc < np.inf):

@@ -18,9 +18,9 @@ from typing import Final
 
 import numpy as np
 
+from mmpipe.boards import MODES
 from mmpipe.config import ExecutionConfig, settings_dtype
 from mmpipe.enums import FeedState, Mode, Reason, Regime, Toxicity
-from mmpipe.records import MODES
 from ringbuf.jit import example, kernel
 
 JUDGEMENT = np.dtype(
@@ -31,6 +31,7 @@ JUDGEMENT = np.dtype(
         ("safe_lots", "i8"),  # the limit shrunk by volatility over its baseline
         ("unit_lots", "i8"),  # one quote of full size
         ("target_lots", "f8"),  # clamped to safe_lots
+        ("target_std_lots", "f8"),  # how far it may be off
         ("mid_px", "f8"),
         ("half_spread_bps", "f8"),
         ("alpha_bps", "f8"),
@@ -153,7 +154,8 @@ def _select_quiet(case: np.void, held: int, settings: np.void) -> None:
     taking = case["taker_ev_bps"] > 0.0 and case["taker_ev_bps"] > case["maker_ev_bps"]
     edge = case["bid_value_bps"] > 0.0 or case["ask_value_bps"] > 0.0
     small = held < settings["flat_inventory_share"] * limit
-    if abs(gap) > settings["taker_gap_share"] * limit and taking:
+    # Taking pays for a gap that is there even if the target is off by what it may be.
+    if abs(gap) - case["target_std_lots"] > settings["taker_gap_share"] * limit and taking:
         _choose(case, _TAKER_ENTRY, _GAP, min(abs(gap) / limit, 1.0))
     elif not edge and small and abs(case["target_lots"]) < settings["flat_target_share"] * limit:
         _choose(case, _FLAT, _NO_EDGE, 0.0)

@@ -1,24 +1,67 @@
 """What an order of ours at a price would be worth: queue value and fill survival, asked of a SNAPSHOT.
 
-Informed sellers fill a bid, informed buyers an ask, and the aggressors of the other side are who fills us at
-all; which is which is decided here, once. What is not known is NaN, which no caller takes for an edge.
+What all places of a side share is written once per decision (`view_market`), then four numbers per candidate.
+What is not known is NaN, which no caller takes for an edge.
 """
+
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from mmpipe.models.fill_survival import fill_prob
-from mmpipe.models.queue_value import queue_value_bps
+from mmpipe.models.model_inputs import INPUTS, write_place, write_state
+from mmpipe.models.queue_value import queue_value
+from mmpipe.records import DEPTH_LEVELS
 from ringbuf.jit import kernel
 
 VALUE = np.dtype(
     [
         ("queue_value_bps", "f8"),  # expected edge of a fill; NaN: not known
+        ("queue_value_std_bps", "f8"),  # uncertainty of that expectation
         ("fill_prob", "f8"),  # within the fill horizon; NaN: not known
         ("queue_rank", "f8"),  # share of the level ahead of us, 1: behind all of it
         ("depth_bps", "f8"),  # distance from the mid, > 0 behind it
     ],
     align=True,
 )
+_LEVELS: Final = DEPTH_LEVELS
+
+
+class Valuer(NamedTuple):
+    """What places are valued with.
+
+    Attributes
+    ----------
+    models : (1,) MODELS
+        In force; scratch is overwritten.
+    inputs : (2, INPUTS) float64
+        Of our bid and ask, overwritten.
+    scratch : (2,) VALUE
+        Overwritten.
+    """
+
+    models: np.ndarray
+    inputs: np.ndarray
+    scratch: np.ndarray
+
+
+def new_valuer(models: np.ndarray) -> Valuer:
+    """A valuer of its own scratch, by (1,) MODELS."""
+    return Valuer(models, np.zeros((2, INPUTS)), np.zeros(2, VALUE))
+
+
+@kernel
+def view_market(valuer: Valuer, snapshots: np.ndarray) -> None:
+    """Look at the market from both sides, once before any level is valued.
+
+    Parameters
+    ----------
+    valuer : Valuer
+        Inputs of both sides are written.
+    snapshots : (1,) SNAPSHOT
+    """
+    write_state(valuer.inputs[0], snapshots[0], 1)
+    write_state(valuer.inputs[1], snapshots[0], -1)
 
 
 @kernel
@@ -30,9 +73,9 @@ def value_level(
     params: np.ndarray,
     tick_px: float,
     execution: np.ndarray,
-    out: np.void,
+    valuer: Valuer,
 ) -> None:
-    """Value of an order of ours resting at a price.
+    """Value of an order of ours resting at a price; the result is `valuer.scratch[0]`.
 
     Parameters
     ----------
@@ -41,29 +84,62 @@ def value_level(
     queue_rank : float
         Share of the level ahead of it, 0 to 1; negative: it would join now, behind all.
     snapshots : (1,) SNAPSHOT
-        The market.
+        The market `view_market` was shown.
     params : (PARAMS_COUNT,) float64
         Learned parameters of the symbol, index Param.
     tick_px : float
         Price of a tick.
     execution : (1,) settings of ExecutionConfig
         Fees and fill horizon.
-    out : VALUE record
-        Written in whole.
+    valuer : Valuer
+        `scratch[0]` is written in whole.
     """
-    snapshot = snapshots[0]
+    snapshot, out = snapshots[0], valuer.scratch[0]
+    inputs = valuer.inputs[0 if side > 0 else 1]
     mid_px = snapshot["mid_px"]
     depth_bps = np.nan
     if mid_px > 0.0:
         depth_bps = side * (mid_px - tick * tick_px) / mid_px * 1e4
-    rank = queue_rank if queue_rank >= 0.0 else 1.0
-    out["depth_bps"] = depth_bps
-    out["queue_rank"] = rank
-    toxic_prob = snapshot["toxic_sell_prob"] if side > 0 else snapshot["toxic_buy_prob"]
-    arrivals_per_s = snapshot["sell_intensity_per_s"] if side > 0 else snapshot["buy_intensity_per_s"]
-    out["queue_value_bps"] = queue_value_bps(
-        depth_bps, rank, toxic_prob, int(snapshot["toxicity"]), snapshot["sigma_1m_bps"],
-        execution[0]["maker_fee_bps"], params,
-    )  # fmt: skip
-    behind_bps = depth_bps - snapshot["spread_bps"] / 2.0
-    out["fill_prob"] = fill_prob(arrivals_per_s, behind_bps, rank, execution[0]["fill_horizon_s"], params)
+    level_qty = shown_qty(snapshot, side, tick)
+    rank = queue_rank
+    if rank < 0.0:
+        rank = 1.0 if level_qty > 0.0 else 0.0
+    write_place(inputs, depth_bps, rank, rank * level_qty * mid_px)
+    mean_bps, std_bps = queue_value(
+        valuer.models, inputs, int(snapshot["toxicity"]), execution[0]["maker_fee_bps"], params
+    )
+    out["depth_bps"], out["queue_rank"] = depth_bps, rank
+    out["queue_value_bps"], out["queue_value_std_bps"] = mean_bps, std_bps
+    out["fill_prob"] = fill_prob(valuer.models, inputs, execution[0]["fill_horizon_s"], params)
+
+
+@kernel
+def shown_qty(snapshot: np.void, side: int, tick: int) -> float:
+    """Quantity resting at a price of a side, base units; deeper than is shown, that of the deepest level.
+
+    Parameters
+    ----------
+    snapshot : SNAPSHOT record
+    side, tick : int
+        Of the level.
+
+    Returns
+    -------
+    float
+        >= 0; 0 inside the spread and where there is a hole.
+    """
+    qty, offset_tick = snapshot["bid_depth_qty"], snapshot["bid_offset_tick"]
+    away = snapshot["best_bid_tick"] - tick
+    if side < 0:
+        qty, offset_tick = snapshot["ask_depth_qty"], snapshot["ask_offset_tick"]
+        away = tick - snapshot["best_ask_tick"]
+    deepest = 0.0
+    for level in range(_LEVELS):
+        if not qty[level] > 0.0:
+            break
+        deepest = qty[level]
+        if offset_tick[level] == away:
+            return deepest
+        if offset_tick[level] > away:
+            return 0.0
+    return deepest if away >= 0 else 0.0

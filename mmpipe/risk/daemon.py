@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from mmpipe.boards import RISK_BOARD
 from mmpipe.clock import NS_PER_MS, NS_PER_S
 from mmpipe.config import Config
 from mmpipe.enums import AnswerKind, CommandKind, Counter, Reason, ReportKind
-from mmpipe.records import COMMAND, RISK_BOARD, SYMBOLS_MAX
+from mmpipe.records import COMMAND, SYMBOLS_MAX
 from mmpipe.risk.position import CLOSING, OPENING, SIDES, SymbolAccount
 from mmpipe.risk.watchdog import EXECUTION_BIT, QUOTING_NEEDS, lost_stages
 from mmpipe.units import usdc

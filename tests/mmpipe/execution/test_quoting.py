@@ -14,6 +14,7 @@ from mmpipe.enums import Param, Reason
 from mmpipe.execution.quoting import (
     DESIRED,
     PARTS,
+    _doubted_rank,
     candidate_tick,
     choose_exit,
     choose_level,
@@ -21,8 +22,9 @@ from mmpipe.execution.quoting import (
     optimal_depth_bps,
     quote_parts,
 )
-from mmpipe.execution.valuation import VALUE
+from mmpipe.execution.valuation import Valuer, new_valuer, view_market
 from mmpipe.models.parameters import prior_values
+from mmpipe.models.weights import built_in_models
 from tests.mmpipe.execution.test_executor import ASK_TICK, BID_TICK, STEP, forecast, instruments
 
 CONFIG = configuration.load(Path(__file__).resolve().parents[3] / "pipeline.toml")
@@ -35,6 +37,12 @@ def snapshot(**fields: float) -> np.ndarray:
     return forecast(10**9, **fields)["snapshot"]
 
 
+def shown(market: np.ndarray) -> Valuer:
+    valuer = new_valuer(built_in_models())
+    view_market(valuer, market)
+    return valuer
+
+
 def parts(excess_units: float = 0.0, drift_bps: float = 0.0, **fields: float) -> np.void:
     row = np.zeros(1, PARTS)
     quote_parts(excess_units, drift_bps, snapshot(**fields), prior_values(CONFIG), SETTINGS, row[0])
@@ -45,10 +53,18 @@ def chosen(side: int, shift_bps: float = 0.0, penalty_bps: float = 0.0, **fields
     row, made = np.zeros(1, DESIRED), parts(**fields)
     row["side"] = side
     made["drift_bps"] = side * shift_bps
+    market = snapshot(**fields)
     choose_level(
-        row[0], 0, penalty_bps, made, snapshot(**fields), prior_values(CONFIG), INSTRUMENT, SETTINGS,
-        np.zeros(2, VALUE),
-    )  # fmt: skip
+        row[0],
+        0,
+        penalty_bps,
+        made,
+        market,
+        prior_values(CONFIG),
+        INSTRUMENT,
+        SETTINGS,
+        shown(market),
+    )
     return row[0]
 
 
@@ -94,6 +110,19 @@ def test_no_forecast_pays_for_a_fill_that_is_expected_to_lose(side: int) -> None
     assert not row["wanted"] or side * (touch - row["px_tick"]) > 0
     near = chosen(side, shift_bps=0.0, **toxic)
     assert not near["wanted"] or near["queue_value_bps"] > 0.0
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_place_in_the_queue_that_is_not_certain_counts_as_further_back(side: int) -> None:
+    name = "bid" if side > 0 else "ask"
+
+    def doubted(rank: float, std: float) -> float:
+        return _doubted_rank(snapshot(**{f"{name}_queue_rank": rank, f"{name}_queue_rank_std": std})[0], side)
+
+    assert doubted(0.25, 0.0) == 0.25
+    assert doubted(0.25, 0.125) == 0.375
+    assert doubted(0.9, 0.25) == 1.0
+    assert doubted(-1.0, 0.0) == -1.0  # no order, no place
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -148,9 +177,7 @@ def test_an_exit_rests_at_the_touch_and_further_out_only_for_its_value(side: int
     rows = np.zeros(2, DESIRED)
     rows["side"] = side
     for row, demanded in zip(rows, (False, True), strict=True):
-        choose_exit(
-            row, False, demanded, tight, prior_values(CONFIG), INSTRUMENT, SETTINGS, np.zeros(2, VALUE)
-        )
+        choose_exit(row, False, demanded, tight, prior_values(CONFIG), INSTRUMENT, SETTINGS, shown(tight))
     assert rows["wanted"].all()
     assert rows["px_tick"][0] == touch
     assert rows["queue_value_bps"][0] < 0.0 < rows["queue_value_bps"][1]

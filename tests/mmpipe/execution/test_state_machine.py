@@ -56,6 +56,16 @@ TABLE = [
     ({"target_lots": float(GAP), "taker_ev_bps": 0.3}, Mode.MAKER, Reason.EDGE_POSITIVE),
     ({"target_lots": GAP + 1.0, "taker_ev_bps": 0.2}, Mode.MAKER, Reason.EDGE_POSITIVE),
     (
+        {"target_lots": GAP + 1.0, "target_std_lots": 1.0, "taker_ev_bps": 0.3},
+        Mode.MAKER,
+        Reason.EDGE_POSITIVE,
+    ),
+    (
+        {"target_lots": GAP + 2.0, "target_std_lots": 1.0, "taker_ev_bps": 0.3},
+        Mode.TAKER_ENTRY,
+        Reason.TARGET_GAP,
+    ),
+    (
         {"target_lots": GAP + 1.0, "maker_ev_bps": -2.0, "taker_ev_bps": -1.0},
         Mode.MAKER,
         Reason.EDGE_POSITIVE,
