@@ -19,10 +19,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from mmpipe.boards import STREAM_KINDS
 from mmpipe.clock import NS_PER_MS, NS_PER_S
 from mmpipe.config import FeedConfig
 from mmpipe.enums import EventKind, FeedState, Side, StreamKind, Venue
-from mmpipe.records import EVENT, STREAM_KINDS
+from mmpipe.records import EVENT
 from mmpipe.venue.cadence import CADENCE, LIMITS, beat, is_silent, pause
 from ringbuf.jit import example, kernel
 

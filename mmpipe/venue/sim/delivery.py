@@ -7,7 +7,7 @@ answer(reply) ────────answer delay─▶ faults: lost, late, an 
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mmpipe.venue.sim.accounts import Answer
 from mmpipe.venue.sim.faults import Faults
@@ -30,6 +30,14 @@ ERROR_TEXT: Final = "Internal error, please retry"
 Reply = Callable[[Answer | None], None]
 
 
+class Loop(Protocol):
+    """What a delay needs of an event loop."""
+
+    def time(self) -> float: ...
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> object: ...
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> object: ...
+
+
 class Delivery:
     """Sends frames and answers, as late and as wrong as it is told to.
 
@@ -43,9 +51,19 @@ class Delivery:
         What goes wrong.
     seed : int
         Of the age of data within its bounds.
+    loop : callable
+        The loop whose time it is.
     """
 
-    def __init__(self, profile: Profile, topics: Topics, faults: Faults, seed: int) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        topics: Topics,
+        faults: Faults,
+        seed: int,
+        loop: Callable[[], Loop] = asyncio.get_running_loop,
+    ) -> None:
+        self._loop = loop
         self._profile = profile
         self._topics = topics
         self._faults = faults
@@ -57,7 +75,7 @@ class Delivery:
         """Draw the age of everything the block publishes; later blocks never arrive earlier."""
         low, high = self._profile.data_age_ms
         if high:
-            now_s = asyncio.get_running_loop().time()
+            now_s = self._loop().time()
             self._due_s = max(self._due_s, now_s + self._chance.uniform(low, high) / MS_PER_S)
 
     def wanted(self, topic: Topic) -> bool:
@@ -69,7 +87,7 @@ class Delivery:
         if topic[0] == "lead" or not self._profile.data_age_ms[1]:
             self._deliver(topic, frame)
         else:
-            asyncio.get_running_loop().call_at(self._due_s, self._deliver, topic, frame)
+            self._loop().call_at(self._due_s, self._deliver, topic, frame)
 
     def answer(self, reply: Reply, answer: Answer) -> None:
         """Answer an action that went through a block; None tells `reply` that the answer was lost."""
@@ -94,7 +112,7 @@ class Delivery:
         if wait_ms <= 0:
             reply(answer)
         else:
-            asyncio.get_running_loop().call_later(wait_ms / MS_PER_S, reply, answer)
+            self._loop().call_later(wait_ms / MS_PER_S, reply, answer)
 
     def _deliver(self, topic: tuple[Any, ...], frame: bytes) -> None:
         channel, coin = str(topic[0]), str(topic[1]) if len(topic) > 1 else ""
@@ -116,7 +134,7 @@ class Delivery:
         late = faults.strikes("fills_late", channel)
         if late is not None:
             faults.note("fills_late", {"channel": channel, "ms": late.ms, "frame": frame.decode()})
-            asyncio.get_running_loop().call_later(late.ms / MS_PER_S, self._send, topic, frame)
+            self._loop().call_later(late.ms / MS_PER_S, self._send, topic, frame)
             return True
         if channel not in FILL_CHANNELS:
             return False
@@ -130,7 +148,7 @@ class Delivery:
         if faults.strikes("fills_shuffled", channel):
             faults.note("fills_shuffled", {"channel": channel, "frame": frame.decode()})
             self._held.append((topic, frame))
-            asyncio.get_running_loop().call_later(HELD_S_MAX, self._release)
+            self._loop().call_later(HELD_S_MAX, self._release)
             return True
         return False
 

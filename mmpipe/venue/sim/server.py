@@ -14,21 +14,13 @@ from aiohttp import web
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from mmpipe.errors import PreflightError
-from mmpipe.venue.sim.controls import Cadence, Controls
-from mmpipe.venue.sim.delivery import Delivery
 from mmpipe.venue.sim.exchange import Exchange
-from mmpipe.venue.sim.faults import Faults
-from mmpipe.venue.sim.feeds import Feeds
-from mmpipe.venue.sim.history import History
 from mmpipe.venue.sim.http_door import HttpDoor
-from mmpipe.venue.sim.info_request import Desk
 from mmpipe.venue.sim.lead_door import LeadDoor
-from mmpipe.venue.sim.lead_feed import ROUTES, LeadFeed
-from mmpipe.venue.sim.limits import Clients
-from mmpipe.venue.sim.sessions import Topics
+from mmpipe.venue.sim.lead_feed import ROUTES
+from mmpipe.venue.sim.publisher import Publisher
 from mmpipe.venue.sim.settings import VenueSettings, demo_keys
 from mmpipe.venue.sim.socket_door import SocketDoor
-from mmpipe.venue.sim.subscriptions import Subscriptions
 
 __all__ = ["VenueSettings", "demo_keys", "serve"]
 
@@ -98,34 +90,27 @@ async def _listen(runner: web.AppRunner, settings: VenueSettings) -> str:
 class _Venue:
     def __init__(self, settings: VenueSettings, clock: Clock) -> None:
         first_serial = (clock.wall_ns() // NS_PER_S - SERIAL_EPOCH_S) * SERIALS_PER_S
-        profile = settings.profile
         self._clock = clock
-        self._profile = profile
+        self._profile = settings.profile
         self._exchange = Exchange(settings, first_serial)
-        self._faults = Faults(settings.seed)
-        self._cadence = Cadence(profile.book_fast_ms, profile.book_full_ms)
-        self.controls = Controls(self._exchange, self._faults, self._cadence)
-        topics = Topics()
-        clients = Clients(profile.limits)
-        desk = Desk(self._exchange.state, History(self._exchange.state))
-        self._delivery = Delivery(profile, topics, self._faults, settings.seed)
-        self._feeds = Feeds(desk, self._delivery, self._faults)
-        self._lead = LeadFeed(self._exchange.state, topics, self._delivery)
-        self._http = HttpDoor(desk, self._exchange, self._delivery, self._faults, clients, self.now_ms)
-        self.sockets = SocketDoor(
-            desk,
-            self._http,
-            Subscriptions(desk, topics, self._feeds, clients),
-            self._lead,
-            topics,
-            self._faults,
-            clients,
-            clock,
+        self._publisher = publisher = Publisher(self._exchange)
+        self.controls = publisher.controls
+        self._http = HttpDoor(
+            publisher.desk,
+            self._exchange,
+            publisher.delivery,
+            publisher.faults,
+            publisher.clients,
+            self.now_ms,
         )
+        self.sockets = SocketDoor(
+            publisher.desk, self._http, publisher.subscriptions, publisher.lead, publisher.topics,
+            publisher.faults, publisher.clients, clock,
+        )  # fmt: skip
 
     def now_ms(self) -> int:
         # The venue's clock, which a fault may have skewed.
-        skew = self._faults.holds("clock_skew")
+        skew = self._publisher.faults.holds("clock_skew")
         return self._clock.wall_ns() // NS_PER_MS + (skew.ms if skew is not None else 0)
 
     def application(self) -> web.Application:
@@ -135,20 +120,18 @@ class _Venue:
         app.router.add_get("/ws", self.sockets.maker)
         for route in ROUTES:
             app.router.add_get(f"/{route}/stream", self.sockets.lead)
-        app.router.add_routes(LeadDoor(self._lead, self.now_ms).routes())
+        app.router.add_routes(LeadDoor(self._publisher.lead, self.now_ms).routes())
         return app
 
     def open_market(self) -> None:
         # A client of the first second finds a book and a history of trades, and kernels that are compiled.
         for age_ms in range(OPENING_MS, 0, -self._profile.block_ms):
-            result = self._exchange.run_block(self.now_ms() - age_ms)
-            self._feeds.publish_block(result)
-            self._lead.publish()
+            self._publisher.publish(self._exchange.run_block(self.now_ms() - age_ms))
 
     async def run_blocks(self) -> None:
         block_ns = self._profile.block_ms * NS_PER_MS
         due_ns = self._clock.now_ns()
-        turns = _Turns(self._clock.now_ns())
+        self._publisher.begin_turns(due_ns)
         while True:
             due_ns += block_ns
             late_ns = self._clock.now_ns() - due_ns
@@ -158,36 +141,9 @@ class _Venue:
             now_ms = self.now_ms()
             self.controls.tick(now_ms, self.sockets.attended)
             result = self._exchange.run_block(now_ms)
-            self._delivery.begin_block()
+            self._publisher.delivery.begin_block()
             for done, answer in result.answers:
                 done(answer)
-            self._feeds.publish_block(result)
-            self._lead.publish()
-            self._publish_slow(turns, due_ns)
+            self._publisher.publish(result)
+            self._publisher.publish_slow(due_ns)
             self.sockets.care()
-
-    def _publish_slow(self, turns: "_Turns", now_ns: int) -> None:
-        profile, cadence = self._profile, self._cadence
-        if turns.is_due("fast", now_ns, cadence.fast_ms):
-            self._feeds.publish_books(fast=True)
-        if turns.is_due("full", now_ns, cadence.full_ms):
-            self._feeds.publish_books(fast=False)
-        if turns.is_due("context", now_ns, profile.context_ms):
-            self._feeds.publish_contexts()
-        if turns.is_due("state", now_ns, profile.state_ms):
-            self._feeds.publish_states()
-
-
-class _Turns:
-    # When each kind of periodic message was sent last; a cadence may change while it runs.
-    def __init__(self, now_ns: int) -> None:
-        self._now_ns = now_ns
-        self._sent_ns: dict[str, int] = {}
-
-    def is_due(self, name: str, now_ns: int, interval_ms: int) -> bool:
-        last_ns = self._sent_ns.get(name, self._now_ns)
-        if now_ns - last_ns < interval_ms * NS_PER_MS:
-            return False
-        behind_ns = (now_ns - last_ns) // (interval_ms * NS_PER_MS) * interval_ms * NS_PER_MS
-        self._sent_ns[name] = last_ns + behind_ns
-        return True
