@@ -1,33 +1,47 @@
-"""alpha: SNAPSHOT in, FORECAST out, judging only the newest snapshot of each symbol."""
+"""alpha: SNAPSHOT in, FORECAST out, hearing every snapshot, judging only the newest of each symbol."""
+
+from pathlib import Path
 
 import numpy as np
 
+from mmpipe.alpha.external_signals import ExternalDesk
 from mmpipe.alpha.forecast_engine import ForecastEngine
-from mmpipe.clock import Clock
+from mmpipe.clock import NS_PER_MS, Clock
 from mmpipe.enums import Counter, StageId
 from stages.context import Context
-from stages.newest import newest_per_symbol
 from stages.outbox import Outbox
 from stages.ports import Ports
 from stages.runner import run_process
+from stages.signal_socket import SOCKET_FILE, SignalInbox, SignalSocket
 
 SNAPSHOTS_PER_POLL = 64
+BOARD_INTERVAL_NS = 250 * NS_PER_MS
 
 
 class AlphaStage:
-    """Forecasts from the newest snapshots; what a backlog made old is counted and skipped."""
+    """Forecasts from the newest snapshots; what a backlog made old is heard, counted and not judged.
+
+    Attributes
+    ----------
+    inbox : SignalInbox
+        Where signals of a user's own models wait for the boundary of a batch.
+    """
 
     def __init__(self, context: Context, ports: Ports, clock: Clock) -> None:
         self.counters = np.zeros(len(Counter), np.int64)
-        self._engine = ForecastEngine(context.config, context.instruments)
+        config = context.config
+        self._engine = ForecastEngine(config, context.instruments, context.removed)
+        desk = ExternalDesk([symbol.coin for symbol in config.symbol], config.alpha.external_per_s_max)
+        self.inbox = SignalInbox(desk, clock)
         self._snapshots = ports.inputs["snapshot"]
         self._params = ports.inputs["params_alpha"]
         self._forecasts = Outbox(ports.outputs["forecast"])
         self._predictions = Outbox(ports.outputs["prediction"])
+        self._boards = ports.cells_out["alpha_board"]
+        self._next_board_ns = 0
         self._clock = clock
         self._work = ports.histograms["work_us_alpha"]
         self._wait = ports.histograms["wait_us_alpha"]
-        self._skipped = 0
         self.stopped = False
 
     def poll(self) -> int:
@@ -44,23 +58,36 @@ class AlphaStage:
             return len(params)
         started_ns = self._clock.now_ns()
         self._wait.record(started_ns - int(snapshots["made_ts_ns"][0]))
-        newest = newest_per_symbol(snapshots)
-        self._skipped += count - len(newest)
-        forecasts = self._engine.on_snapshots(newest)
+        while (signal := self.inbox.take()) is not None:
+            self._engine.on_external(signal)
+        forecasts = self._engine.on_snapshots(snapshots)
         forecasts["made_ts_ns"] = self._clock.now_ns()
         self._forecasts.offer(forecasts)
         self._predictions.offer(self._engine.predictions())
         self._snapshots.release(count)
         np.copyto(self.counters, self._engine.counters)
-        self.counters[Counter.SKIPPED_STALE] = self._skipped
         self._work.record(self._clock.now_ns() - started_ns)
+        if started_ns >= self._next_board_ns:
+            self._next_board_ns = started_ns + BOARD_INTERVAL_NS
+            self._show()
         return len(params) + count
 
     def begin_stop(self) -> None:
         """Nothing to bring to an end."""
         self.stopped = True
 
+    def _show(self) -> None:
+        desk = self.inbox.desk
+        for symbol, board in enumerate(self._boards):
+            board.write(self._engine.board(symbol, desk.accepted_count, desk.refused_count))
+
 
 def process(instance: str, telemetry: object = None) -> None:
-    """Entry point of the process."""
-    run_process(StageId.ALPHA, instance, AlphaStage, telemetry)
+    """Entry point of the process; it also listens for signals of a user's own models."""
+
+    def build(context: Context, ports: Ports, clock: Clock) -> AlphaStage:
+        stage = AlphaStage(context, ports, clock)
+        SignalSocket(Path(context.runtime_dir) / SOCKET_FILE, stage.inbox).start()
+        return stage
+
+    run_process(StageId.ALPHA, instance, build, telemetry)

@@ -13,7 +13,10 @@ import numpy as np
 
 from mmpipe import config as configuration
 from mmpipe.config import Config
+from mmpipe.enums import Part
 from mmpipe.errors import NotRunningError
+from mmpipe.models.ablation import less
+from mmpipe.models.model_set import ModelSet, load_model_set
 from mmpipe.records import INSTRUMENT
 
 CONTEXT_FILE = "context.json"
@@ -36,11 +39,28 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dir: str
     started_wall_ns: int
     digest: str  # of the sources: processes of another build are refused
+    models_sha256: dict[str, str] = {}  # of the artefacts in force, by kind; none: all built in
+    without: int = 0  # bits of Part that do not decide, for a comparison in replay
+
+    @property
+    def removed(self) -> Part:
+        """Parts of the judgement this run is without."""
+        return Part(self.without)
 
     @property
     def config(self) -> Config:
         """The checked configuration."""
         return configuration.check(self.config_tree, f"{self.runtime_dir}/{CONTEXT_FILE}")
+
+    def models(self) -> ModelSet:
+        """The models in force, read by this process for itself.
+
+        Raises
+        ------
+        ArtefactError
+            A file is not the one the run began with.
+        """
+        return less(load_model_set(self.config.models, self.models_sha256), self.removed)
 
     @property
     def instruments(self) -> np.ndarray:

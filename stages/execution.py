@@ -41,7 +41,7 @@ class ExecutionStage:
         self._desk = OrderDesk(
             Path(context.run_dir), self._port, self._gate, clock, ports.histograms["tick_to_order"]
         )
-        self._executor = Executor(context.config, context.instruments, self._desk.epoch)
+        self._executor = Executor(context.config, context.instruments, self._desk.epoch, context.models())
         self._desk.restore(self._executor)
         self._forecasts = ports.inputs["forecast"]
         self._side_inputs = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmpipe.clock import Clock
+from mmpipe.clock import NS_PER_S, Clock
 from mmpipe.enums import Counter, StageId
 from mmpipe.models.snapshot_engine import SnapshotEngine
 from stages.context import Context
@@ -11,6 +11,7 @@ from stages.ports import Ports
 from stages.runner import run_process
 
 EVENTS_PER_POLL = 256
+BOARD_INTERVAL_NS = NS_PER_S
 
 
 class FeaturesStage:
@@ -18,13 +19,15 @@ class FeaturesStage:
 
     def __init__(self, context: Context, ports: Ports, clock: Clock) -> None:
         self.counters = np.zeros(len(Counter), np.int64)
-        self._engine = SnapshotEngine(context.config, context.instruments)
+        self._engine = SnapshotEngine(context.config, context.instruments, context.models())
         self._events = ports.inputs["event"]
         self._reports = ports.inputs["report_features"]
         self._params = ports.inputs["params_features"]
         self._snapshots = Outbox(ports.outputs["snapshot"])
         self._labels = Outbox(ports.outputs["label"])
         self._resyncs = ports.outputs["resync"]
+        self._boards = ports.cells_out["model_board"]
+        self._next_board_ns = 0
         self._clock = clock
         self._work = ports.histograms["work_us_features"]
         self._wait = ports.histograms["wait_us_features"]
@@ -48,12 +51,25 @@ class FeaturesStage:
         count = len(events)
         self._events.release(count)
         np.copyto(self.counters, self._engine.counters)
-        self._work.record(self._clock.now_ns() - started_ns)
+        now_ns = self._clock.now_ns()
+        self._work.record(now_ns - started_ns)
+        if now_ns >= self._next_board_ns:
+            self._next_board_ns = now_ns + BOARD_INTERVAL_NS
+            self._show(now_ns)
         return work + count
 
     def begin_stop(self) -> None:
-        """Nothing to bring to an end."""
+        """Label what still waits, as far as it is known."""
+        while len(labels := self._engine.flush(self._clock.now_ns())):
+            self._labels.offer(labels)
+        np.copyto(self.counters, self._engine.counters)
         self.stopped = True
+
+    def _show(self, now_ns: int) -> None:
+        for index, cell in enumerate(self._boards):
+            board = self._engine.model_board(index)
+            board["ts_ns"] = now_ns
+            cell.write(board)
 
     def _drain_side_inputs(self) -> int:
         reports = self._reports.peek(EVENTS_PER_POLL)

@@ -3,9 +3,9 @@
 import numpy as np
 from loguru import logger
 
+from mmpipe.boards import FEED_BOARD
 from mmpipe.clock import NS_PER_MS
 from mmpipe.enums import StreamKind, Venue
-from mmpipe.records import FEED_BOARD
 from mmpipe.venue.clock_skew import bounds_ns, least_delay_ns
 from mmpipe.venue.streams import Streams
 from ringbuf import CellWriter

@@ -68,6 +68,13 @@ class LocalLine:
         """Put EVENT rows into the feed's ring; returns how many found room."""
         return self.ports[StageId.FEED].outputs["event"].push(rows)
 
+    def finish(self) -> None:
+        """The recording is over: what still waits in features is labelled, and the learner hears of it."""
+        features = self.by_id[StageId.FEATURES]
+        features.begin_stop()
+        while features.poll() or self.learner.poll():
+            pass
+
     def cell(self, name: str) -> np.ndarray:
         """The newest record of a cell, shape (1,)."""
         segment = self.segments[name]

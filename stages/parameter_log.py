@@ -13,6 +13,7 @@ class ParameterLog:
 
     def __init__(self) -> None:
         self._tiers: dict[tuple[int, int], int] = {}
+        self._mute: set[int] = set()  # symbols whose toxicity means nothing
 
     def tell(self, rows: np.ndarray) -> None:
         """Log parameters among PARAMS `rows` whose tier is another one than before."""
@@ -29,3 +30,16 @@ class ParameterLog:
                     int(row["observations"]),
                 )
             self._tiers[key] = tier
+            if key[1] == Param.TOXICITY_SLOPE:
+                self._tell_signal(key[0], float(row["value"]))
+
+    def _tell_signal(self, symbol: int, slope: float) -> None:
+        if slope > 0.0:
+            self._mute.discard(symbol)
+        elif symbol not in self._mute:
+            self._mute.add(symbol)
+            logger.warning(
+                "toxicity of symbol {} carries no signal: what came of trades does not rise with it; "
+                "its probability is the base rate until that changes",
+                symbol,
+            )

@@ -33,6 +33,7 @@ from mmpipe.errors import (
     RiskHaltedError,
     UsageError,
 )
+from mmpipe.models.model_set import load_model_set
 from mmpipe.records import HEARTBEAT
 from ringbuf import CellReader, Doorbell, Segment, unlink_orphans
 from ringbuf.jit import SOURCE_DIGEST, warm
@@ -42,6 +43,7 @@ from stages.control import ask
 from stages.latch import Latch
 from stages.preflight import embedded_settings, lead_addresses, venue_instruments, with_venue_fees
 from stages.runner import wait_until
+from stages.signal_socket import SOCKET_FILE
 from stages.telemetry import LogShipper, telemetry_queue
 
 PROCESSES = {
@@ -185,6 +187,7 @@ class Supervisor:
         self._lock.flush()
 
     def _start_children(self) -> None:
+        models_sha256 = load_model_set(self.config.models).sha256  # refused here, before anything started
         run_dir = Path(self.config.instance.run_dir) / time.strftime(
             f"{self.config.instance.name}-%Y%m%d-%H%M%S"
         )
@@ -213,6 +216,7 @@ class Supervisor:
             runtime_dir=str(self._folder),
             started_wall_ns=self._clock.wall_ns(),
             digest=SOURCE_DIGEST,
+            models_sha256=models_sha256,
         )
         self._segments = ports.create_segments(self.config)
         self._bells = [
@@ -330,7 +334,7 @@ class Supervisor:
             bell.close()
         for stage in topology.BEATING:
             ports.doorbell_path(self._folder, stage).unlink(missing_ok=True)
-        for name in (CONTEXT_FILE, "risk.sock", "supervisor.sock"):
+        for name in (CONTEXT_FILE, "risk.sock", "supervisor.sock", SOCKET_FILE):
             (self._folder / name).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()

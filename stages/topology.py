@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from mmpipe import records
+from mmpipe import boards, records
 from mmpipe.enums import StageId
 
 
@@ -72,9 +72,11 @@ RINGS: Final = (
 CELLS: Final = (
     CellSpec("kill", records.KILL, RISK, per_symbol=False),
     CellSpec("lease", records.LEASE, RISK, per_symbol=False),
-    CellSpec("board", records.BOARD, EXECUTION, per_symbol=True),
-    CellSpec("risk_board", records.RISK_BOARD, RISK, per_symbol=True),
-    CellSpec("feed_board", records.FEED_BOARD, FEED, per_symbol=True),
+    CellSpec("board", boards.BOARD, EXECUTION, per_symbol=True),
+    CellSpec("risk_board", boards.RISK_BOARD, RISK, per_symbol=True),
+    CellSpec("feed_board", boards.FEED_BOARD, FEED, per_symbol=True),
+    CellSpec("model_board", boards.MODEL_BOARD, FEATURES, per_symbol=True),
+    CellSpec("alpha_board", boards.ALPHA_BOARD, ALPHA, per_symbol=True),
     *(CellSpec(heartbeat_of(stage), records.HEARTBEAT, stage, per_symbol=False) for stage in BEATING),
 )
 
