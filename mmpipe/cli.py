@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mmpipe.errors import MmpipeError
+from mmpipe.errors import MmpipeError, UsageError
 from ringbuf.errors import RingbufError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -20,12 +20,14 @@ drill_app = typer.Typer(no_args_is_help=True, help="Let things go wrong on purpo
 config_app = typer.Typer(no_args_is_help=True, help="Look at and check the configuration.")
 data_app = typer.Typer(no_args_is_help=True, help="Recorded market data.")
 import_app = typer.Typer(no_args_is_help=True, help="Other people's recordings as folders of ours.")
+models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
 app.add_typer(risk_app, name="risk")
 app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")
 app.add_typer(config_app, name="config")
 app.add_typer(venue_app, name="venue")
 app.add_typer(drill_app, name="drill")
+app.add_typer(models_app, name="models")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
 InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
@@ -34,6 +36,10 @@ SourcesArgument = Annotated[
     list[Path], typer.Argument(help="files of one market in order, or a folder of Hyperliquid CSV files")
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="the new folder")]
+ModelOption = Annotated[
+    list[Path] | None,
+    typer.Option("--model", help="an artefact of `mmpipe train` that decides; repeatable, one of a kind"),
+]
 LeadOption = Annotated[
     list[Path] | None, typer.Option("--lead", help="the lead's recording, any format; may be repeated")
 ]
@@ -53,11 +59,15 @@ def run(
         bool, typer.Option("--live", help="second of the two acts that trade real money")
     ] = False,
     json: Annotated[Path | None, typer.Option("--json", help="write run/1 to this file")] = None,
+    model: ModelOption = None,
 ) -> None:
     """Run the line: embedded exchange and paper by default; Ctrl-C cancels, verifies and reports."""
     from mmpipe.commands.run import RunOptions, run_line
 
-    run_line(RunOptions(config, instance, duration, headless, scenario, profile, seed, port, live, json))
+    models = tuple(model or ())
+    run_line(
+        RunOptions(config, instance, duration, headless, scenario, profile, seed, port, live, json, models)
+    )
 
 
 @app.command()
@@ -159,11 +169,86 @@ def replay(
     ],
     config: ConfigOption = Path("pipeline.toml"),
     json: JsonFlag = False,
+    model: ModelOption = None,
+    without: Annotated[
+        str, typer.Option("--without", help="parts of the judgement to leave out, e.g. toxicity,lead_lag")
+    ] = "",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="the whole line beside the line without each part; a table")
+    ] = False,
 ) -> None:
     """Run recorded data through the same stages in one process on a virtual clock."""
     from mmpipe.commands.replay import replay_file
 
-    replay_file(data, config, json)
+    replay_file(data, config, json, model or (), without, compare)
+
+
+@app.command()
+def train(
+    model: Annotated[
+        str, typer.Argument(help="toxicity, queue-value, fill-survival, microprice, regime or all")
+    ],
+    data: Annotated[list[Path], typer.Argument(help="recordings, npz files, or folders of them")],
+    out: Annotated[Path, typer.Option("--out", help="the artefact, .npz; for `all` a folder")],
+    config: ConfigOption = Path("pipeline.toml"),
+    lead: Annotated[Path | None, typer.Option("--lead", help="the lead's recording, any format")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of bags, starts and resampling")] = 1,
+    json: JsonFlag = False,
+) -> None:
+    """Train a model on the first part of recordings, judge it on the rest, write artefact and report."""
+    from mmpipe.commands.train import TrainOptions, train_models
+
+    train_models(TrainOptions(model, tuple(data), out, config, lead, seed, json))
+
+
+@models_app.command("list")
+def models_list(
+    folder: Annotated[Path, typer.Argument(help="where artefacts lie")] = Path("artifacts/models"),
+    json: JsonFlag = False,
+) -> None:
+    """List the artefacts of a folder, sound or not."""
+    from mmpipe.commands.models import list_models
+
+    list_models(folder, json)
+
+
+@models_app.command("show")
+def models_show(
+    path: Annotated[Path, typer.Argument(help="an artefact of `mmpipe train`")], json: JsonFlag = False
+) -> None:
+    """Check an artefact and print what it is and how it did against base rate and heuristic."""
+    from mmpipe.commands.models import show_model
+
+    show_model(path, json)
+
+
+@app.command()
+def evaluate(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, npz files, or folders of them")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Option("--scenario", help="a market of the embedded venue; may be repeated")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="markets of each scenario")] = 20,
+    seconds: Annotated[float, typer.Option("--seconds", help="length of each market")] = 65.0,
+    config: ConfigOption = Path("pipeline.toml"),
+    seed: Annotated[int, typer.Option("--seed", help="of bags and resampling, for recordings")] = 1,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="write evaluate/1 or evaluate-scenarios/1 to this file")
+    ] = None,
+) -> None:
+    """Judge the models: on recordings they were not fitted to, or on simulated markets (--scenario)."""
+    if bool(paths) == bool(scenario):
+        raise UsageError("evaluate: name recordings, or markets of the embedded venue with --scenario")
+    if scenario:
+        from mmpipe.commands.evaluate_scenarios import evaluate_scenarios
+
+        evaluate_scenarios(scenario, seeds, seconds, config, json)
+    else:
+        from mmpipe.commands.evaluate import evaluate_paths
+
+        evaluate_paths(paths or [], config, seed, json)
 
 
 @drill_app.command("feed")

@@ -14,6 +14,7 @@ from mmpipe.config import Config
 from mmpipe.dashboard.screen import render
 from mmpipe.dashboard.status import LineReader
 from mmpipe.errors import DeadlineError, PreflightError, RiskHaltedError, UsageError, VenueError
+from mmpipe.models.model_set import paths_by_kind
 from mmpipe.store.journal import positions_of
 from mmpipe.venue.rest import fetch_info
 from stages.order_port import journal_path
@@ -39,6 +40,7 @@ class RunOptions(NamedTuple):
     port: int
     live: bool
     json: Path | None
+    models: tuple[Path, ...] = ()
 
 
 def run_line(options: RunOptions) -> None:
@@ -75,7 +77,7 @@ def run_line(options: RunOptions) -> None:
 
 def load_config(options: RunOptions) -> Config:
     """The configuration with what the command line overrides, live trading only after two acts."""
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = {**paths_by_kind(options.models)}
     for key, value, given in (
         ("instance.name", options.instance, options.instance != ""),
         ("venue.scenario", options.scenario, options.scenario != ""),

@@ -1,0 +1,1 @@
+"""From recordings to artefacts: data sets, fits, judgement; offline, beside no live process."""

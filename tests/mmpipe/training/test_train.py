@@ -1,0 +1,132 @@
+"""From a recorded market to an artefact: labels joined, fitted, judged on the rest, read back."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mmpipe import config as configuration
+from mmpipe.cli import app
+from mmpipe.enums import LabelKind, ModelKind, Outcome
+from mmpipe.errors import DataError, UsageError
+from mmpipe.models.artefact import load
+from mmpipe.training import judge
+from mmpipe.training.dataset import Capture, capture, split_by_time, with_keys
+from mmpipe.training.evaluate import verdicts_of
+from mmpipe.training.market_sets import market_sets
+from mmpipe.training.needs import require
+from mmpipe.training.report import write_report
+from mmpipe.training.train import cut_ns, save_trained, train
+
+ROOT = Path(__file__).resolve().parents[3]
+DATA = Path(os.environ.get("MMPIPE_DATA", "../shared/data")) / "norm"
+MARKET = DATA / "hl_SOL_20250904.npz"
+CONFIG = configuration.load(ROOT / "pipeline.toml")
+real = pytest.mark.skipif(not MARKET.is_file(), reason=f"{MARKET} is absent: set MMPIPE_DATA")
+
+
+@pytest.fixture(scope="module")
+def source() -> Capture:
+    market = market_sets([MARKET])[0]
+    return capture(market.recording, [], with_keys(CONFIG, {}, 1))
+
+
+@real
+def test_rows_of_a_recorded_market_are_joined_with_what_was_known_then(source: Capture) -> None:
+    rows = source.quotes
+    joins = source.labels[source.labels["kind"] == LabelKind.SHADOW_QUOTE]
+    assert len(rows) == len(joins) > 5_000
+    assert np.isfinite(rows.inputs).all()
+    assert (np.diff(rows.joined_ns) >= 0).all()
+    judged = rows.judged()
+    assert (judged.outcome == Outcome.FILLED).all()
+    assert len(judged) > 0.95 * (rows.outcome == Outcome.FILLED).sum()
+    # What a model saw is what stood in the SNAPSHOT of the join, not later.
+    known = source.snapshots_of(joins["cause_seq"])
+    assert (known["ts_ns"] == joins["cause_ts_ns"]).all()
+    assert len(source.trades) > 1_000
+
+
+@real
+def test_nothing_that_trains_resolves_after_the_cut_and_nothing_that_tests_begins_before(
+    source: Capture,
+) -> None:
+    cut = cut_ns(source.span_ns)
+    train_part, test_part = judge.split_fills(source.quotes, source.span_ns, CONFIG)
+    assert train_part.judged_ns.max() <= cut < test_part.joined_ns.min()
+    embargo_s = CONFIG.features.shadow_horizon_ms / 1e3 + CONFIG.labels.horizon_s
+    assert test_part.joined_ns.min() >= cut + embargo_s * 1e9
+    assert len(train_part) > len(test_part) > 500
+
+
+@real
+def test_every_model_becomes_an_artefact_that_reads_back(source: Capture, tmp_path: Path) -> None:
+    for kind in ModelKind:
+        trained = train(kind, [source], source.config, 1)
+        path = tmp_path / f"{kind.name.lower()}.npz"
+        artefact = save_trained(path, trained, [source], source.config, 1)
+        assert artefact.kind == kind
+        assert load(path).sha256 == artefact.sha256
+        write_report(path.with_suffix(".html"), artefact)
+        report = path.with_suffix(".html").read_text(encoding="utf-8")
+        assert artefact.sha256[:16] in report
+        assert ("Reliability: " in report) == (kind in (ModelKind.TOXICITY, ModelKind.FILL_SURVIVAL))
+        assert artefact.header.data == ("hl_SOL_20250904",)
+        assert artefact.header.train_range_ns[1] < source.span_ns[1]
+    again = train(ModelKind.FILL_SURVIVAL, [source], source.config, 1)
+    first = load(tmp_path / "fill_survival.npz")
+    assert (first.arrays["fill_coefs"] == again.arrays["fill_coefs"]).all()
+    scores = first.header.metrics["hl_SOL_20250904"]["1"]
+    assert scores["skill"] > 0.05
+    assert scores["brier"] < scores["brier_base"] < scores["heuristic"]["brier"]
+    result = CliRunner().invoke(app, ["models", "show", str(tmp_path / "fill_survival.npz")])
+    assert result.exit_code == 0
+    assert first.sha256 in result.output
+    assert "heuristic" in result.output
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(b"PK no model")
+    listed = CliRunner().invoke(app, ["models", "list", str(tmp_path)]).output
+    assert "damaged.npz: REFUSED" in listed
+    assert listed.count("REFUSED") == 1
+
+
+def test_the_split_is_by_time_with_nothing_in_between() -> None:
+    begin = np.arange(0, 100, 10) * 1_000_000_000
+    parts = split_by_time(begin, begin + 15_000_000_000, (0, 100_000_000_000), 10.0, share=0.5)
+    assert parts.cut_ns == 50_000_000_000
+    assert np.flatnonzero(parts.train).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(parts.test).tolist() == [6, 7, 8, 9]
+
+
+def test_verdicts_are_plain() -> None:
+    scores = {
+        "n": 100, "rate": 0.1, "said": 0.2, "skill": 0.05, "skill_interval": [-0.1, 0.2], "ece": 0.1,
+        "online": {"skill": 0.1, "skill_interval": [0.02, 0.2], "ece": 0.01},
+    }  # fmt: skip
+    value = {"n": 100, "rank_corr": 0.1, "interval": [0.02, 0.2], "notes": ["little"]}
+    found = {
+        "toxicity": scores, "fill_survival": {"n": 0, "why_not": "no fills"}, "queue_value": value,
+        "lead_lag": {"n": 0, "why_not": "no lead"},
+    }  # fmt: skip
+    rows = {(row["model"], row["criterion"]): row for row in verdicts_of("x", found)}
+    skill = rows["toxicity", "skill > 0, interval excludes 0"]
+    assert not skill["ok"]
+    assert "calibrated online it passes" in skill["why"]
+    assert "the level changed" in rows["toxicity", "ECE <= 0.03"]["why"]
+    assert rows["queue value", "rank correlation > 0, interval excludes 0"]["ok"]
+    assert rows["fill survival 1 s", "ECE <= 0.03"]["why"] == "no fills"
+
+
+def test_refusals(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pip install 'mmpipe\[train\]'"):
+        require("no_such_library")
+    with pytest.raises(UsageError, match="no recording there"):
+        market_sets([tmp_path])
+    with pytest.raises(DataError, match="no such file"):
+        market_sets([tmp_path / "absent.npz"])
+    arguments = ["train", "prices", str(tmp_path), "--out", "x.npz", "--config", str(ROOT / "pipeline.toml")]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, UsageError)
+    assert "fill-survival" in str(error)
