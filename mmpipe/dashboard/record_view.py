@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mmpipe import records
+from mmpipe import boards, records
 from mmpipe.clock import NS_PER_US
 from mmpipe.enums import (
     CommandKind,
@@ -47,6 +47,7 @@ TELLING: Final[dict[str, tuple[str, ...]]] = {
     "REPORT": ("kind", "side", "mode", "px_tick", "qty_lots", "position_lots", "reason"),
     "PARAMS": ("param", "value", "std", "observations", "tier"),
     "LABEL": ("kind", "side", "filled", "move_bps", "predicted_edge_bps", "realized_edge_bps"),
+    "EXTERNAL_SIGNAL": ("model", "direction", "confidence", "horizon_ns", "prediction_id"),
     "PREDICTION": ("alpha_bps", "alpha_std_bps", "divergence_bps"),
     "FILL_CONTEXT": ("side", "mode", "depth_bps", "predicted_edge_bps", "fill_prob", "queue_rank"),
     "COMMAND": ("kind", "reason", "value"),
@@ -81,13 +82,13 @@ class RecordView:
     Parameters
     ----------
     dtype : np.dtype
-        One of `mmpipe.records`.
+        One of `mmpipe.records` or `mmpipe.boards`.
     coins : sequence of str
         The configured coins: a record's `symbol` is the index.
     """
 
     def __init__(self, dtype: np.dtype, coins: Sequence[str]) -> None:
-        self.name = next(name for name, value in vars(records).items() if value is dtype)
+        self.name = next(name for name, value in (vars(records) | vars(boards)).items() if value is dtype)
         self._dtype = dtype
         self._coins = list(coins)
 
@@ -119,6 +120,7 @@ class RecordView:
         cause_ns = next((cause for cause in causes if cause > 0), causes[-1])
         symbol = str(self._value("symbol", row["symbol"])) if "symbol" in names else ""
         parts = [f"{name} {_short(self._value(name, row[name])):<10}" for name in TELLING[self.name]]
+        parts += reason_names(int(row["reasons"])) if "reasons" in names else []
         age_us = (now_ns - cause_ns) / NS_PER_US
         return f"{age_us:>11,.0f} µs  #{int(row['seq']):<9} {symbol:<6} {'  '.join(parts)}"
 
@@ -149,10 +151,17 @@ class RecordView:
         number = value.item()
         if isinstance(number, float):
             return number if math.isfinite(number) else None
+        if name == "reasons":
+            return reason_names(number)
         if name == "symbol":
             return self._coins[number] if number < len(self._coins) else number
         enum = self._enum(name)
         return enum(number).name if enum is not None and number in set(enum) else number
+
+
+def reason_names(bits: int) -> list[str]:
+    """Names of the Reasons in a set of bits, as FORECAST carries them."""
+    return [reason.name for reason in Reason if reason < 63 and bits >> int(reason) & 1]
 
 
 def _fields(dtype: np.dtype) -> list[str]:

@@ -20,7 +20,13 @@ FEED_STYLE = {"live": "green", "stale": "red", "gapped": "red", "syncing": "yell
 def render(status: dict[str, Any]) -> RenderableType:
     """A `run/1` dictionary as one screen."""
     return Group(
-        _headline(status), _symbols(status), _stages(status), _clocks(status), _rings(status), _loops(status)
+        _headline(status),
+        _symbols(status),
+        _stages(status),
+        _clocks(status),
+        _rings(status),
+        _models(status),
+        _loops(status),
     )
 
 
@@ -51,7 +57,7 @@ def _symbols(status: dict[str, Any]) -> RenderableType:
         table.add_row(
             coin,
             Text(symbol["mode"], style=MODE_STYLE[symbol["mode"]]),
-            symbol["toxicity"],
+            _toxicity(symbol["toxicity"], symbol["toxicity_detection"]),
             _quote(symbol["bid"]),
             _quote(symbol["ask"]),
             f"{symbol['position']['fills']:+g}",
@@ -121,6 +127,18 @@ def _clocks(status: dict[str, Any]) -> RenderableType:
     return Text("clock and streams  " + "   ".join(parts), style="dim")
 
 
+def _models(status: dict[str, Any]) -> RenderableType:
+    parts = []
+    for name, model in status["models"].items():
+        said = [model["decides"][stage] for stage in ("features", "execution")]
+        decides = all(answer is not False for answer in said)
+        artefact = (
+            f"{model['sha256'][:12]}{'' if decides else ' NOT IN FORCE'}" if model["sha256"] else "built in"
+        )
+        parts.append(f"{name} {artefact}")
+    return Text("models  " + "   ".join(parts), style="dim")
+
+
 def _loops(status: dict[str, Any]) -> RenderableType:
     parts = [
         f"{name}: {loop['updates']} updates of {loop['inputs']} → {loop['consumer']}"
@@ -136,6 +154,12 @@ def _quote(side: dict[str, float]) -> str:
 def _feed(feed: dict[str, Any]) -> Text:
     age = "" if feed["age_ms"] is None else f" {feed['age_ms']:.0f} of {feed['limit_ms']:.0f} ms"
     return Text(feed["state"] + age, style=FEED_STYLE[feed["state"]])
+
+
+def _toxicity(verdict: str, detection: dict[str, Any]) -> str:
+    if detection["delay_trades"] is None:
+        return verdict
+    return f"{verdict} (known after {detection['delay_trades']:.1f} trades)"
 
 
 def _why_not(why_not: dict[str, dict[str, str]]) -> str:

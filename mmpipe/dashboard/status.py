@@ -10,7 +10,9 @@ import numpy as np
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S, MonotonicClock
 from mmpipe.config import Config
-from mmpipe.enums import Counter, FeedState, Mode, Reason, StageId, StreamKind, Toxicity, Venue
+from mmpipe.dashboard.alpha_view import alpha_view
+from mmpipe.dashboard.models_view import models_view
+from mmpipe.enums import Counter, FeedState, Mode, Reason, Regime, StageId, StreamKind, Toxicity, Venue
 from mmpipe.provenance import provenance
 from mmpipe.records import INSTRUMENT
 from mmpipe.store.database import read_loops
@@ -119,6 +121,7 @@ class LineReader:
             "symbols": {
                 symbol.coin: self._symbol(index, now_ns) for index, symbol in enumerate(self.config.symbol)
             },
+            "models": models_view(self.context, self.cell, len(self.config.symbol)),
             "loops": read_loops(Path(self.context.run_dir) / "learning.db"),
             "risk": self._risk(now_ns),
         }
@@ -164,6 +167,9 @@ class LineReader:
                 for mode in Mode
             },
             "toxicity": Toxicity(int(board["toxicity"])).name.title(),
+            "toxicity_detection": detection_view(self.cell(f"model_board.{index}")),
+            "virtual_quotes": _virtual_quotes(self.cell(f"model_board.{index}")),
+            "market": _market(self.cell(f"model_board.{index}")),
             "mid_px": float(board["mid_px"]),
             "bid": {
                 "px": round(int(board["bid_tick"]) * tick_px, 6),
@@ -195,6 +201,7 @@ class LineReader:
                 "ask": {Reason(int(board["ask_reason"])).name: ""},
             },
             "open_orders": int(board["open_orders"]),
+            "alpha": alpha_view(self.cell(f"alpha_board.{index}")),
             "feeds": {venue.name.lower(): _feed(feed, venue, now_ns) for venue in Venue},
         }
 
@@ -253,6 +260,43 @@ def _feed(board: np.void, venue: Venue, now_ns: int) -> dict[str, Any]:
             for kind in StreamKind
             if board["stream_state"][venue, kind] or board["stream_messages"][venue, kind]
         },
+    }
+
+
+def detection_view(board: np.void) -> dict[str, Any]:
+    """How well and how soon informed flow is known, from a MODEL_BOARD; None where nothing was seen yet."""
+    judged, seen = int(board["trades_judged"]), int(board["episodes_seen"])
+    return {
+        "trades_judged": judged,
+        "trades_toxic": int(board["trades_toxic"]),
+        "episodes": int(board["episodes"]),
+        "episodes_seen": seen,
+        "delay_trades": round(float(board["delay_trades"]), 2) if seen else None,
+        "delay_ms": round(float(board["delay_ms"]), 1) if seen else None,
+        "false_alarms": int(board["false_alarms"]),
+        "brier": round(float(board["brier"]), 5) if judged else None,
+        "brier_base": round(float(board["brier_base"]), 5) if judged else None,
+        "calibration": {
+            "slope": float(board["calibration_slope"]),
+            "intercept": float(board["calibration_intercept"]),
+            "signal": bool(board["calibration_slope"] > 0.0),  # False: the belief means nothing here
+        },
+    }
+
+
+def _virtual_quotes(board: np.void) -> dict[str, Any]:
+    return {
+        "resting": int(board["shadows_resting"]),
+        "markouts_waiting": int(board["markouts_waiting"]),
+        "lost": int(board["markouts_lost"]),  # > 0: their interval is too short for their horizon
+    }
+
+
+def _market(board: np.void) -> dict[str, Any]:
+    return {
+        "regime": {regime.name.title(): round(float(board["regime_probs"][regime]), 4) for regime in Regime},
+        "vpin": round(float(board["vpin"]), 4),
+        "microprice_updates": int(board["microprice_updates"]),  # 0: the quantity-weighted mid
     }
 
 

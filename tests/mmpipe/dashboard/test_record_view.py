@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from mmpipe import records
+from mmpipe import boards, records
 from mmpipe.dashboard.record_view import TELLING, RecordView
-from mmpipe.enums import EventKind, ReportKind, Side, Trigger
+from mmpipe.enums import EventKind, Reason, ReportKind, Side, Trigger
 from mmpipe.errors import UsageError
 
 COINS = ("BTC", "ETH")
@@ -40,6 +40,15 @@ def test_a_forecast_shows_its_snapshot_inside_and_can_be_filtered_by_it() -> Non
     assert view.as_json(rows[1])["snapshot"]["trigger"] == "BBO"
     assert view.filter("snapshot.mid_px=2").passes(rows).tolist() == [False, True, False]
     assert view.filter("snapshot.trigger=bbo").passes(rows).all()
+
+
+def test_the_reasons_of_a_forecast_are_named() -> None:
+    rows = np.zeros(2, records.FORECAST)
+    rows["reasons"][0] = 1 << Reason.NO_BOOK | 1 << Reason.TARGET_GAP
+    view = RecordView(records.FORECAST, COINS)
+    assert view.as_json(rows[0])["reasons"] == ["NO_BOOK", "TARGET_GAP"]
+    assert view.as_json(rows[1])["reasons"] == []
+    assert "NO_BOOK  TARGET_GAP" in view.as_line(rows[0], 5)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +106,5 @@ def test_a_record_without_a_cause_is_as_old_as_itself_and_a_record_within_is_no_
 
 @pytest.mark.parametrize("name", TELLING)
 def test_what_tells_most_is_in_the_record(name: str) -> None:
-    dtype = getattr(records, name)
+    dtype = getattr(boards if name.endswith("BOARD") else records, name)
     RecordView(dtype, COINS).as_line(np.zeros(1, dtype)[0], 0)
