@@ -30,7 +30,7 @@ from numba.core import types
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import harness, latency_compute
+from bench import decision_path, harness, latency_compute
 from bench.kernel_arguments import Call, Row, copied, load_everything
 from bench.ring_ours import now_ns
 from ringbuf import CellReader, CellWriter, Consumer, Observer, Producer, Segment, jit
@@ -292,6 +292,22 @@ def measure(
     return rows, missing
 
 
+def show_models(rows: list[dict[str, Any]], judged: list[dict[str, Any]]) -> None:
+    """Print the models of the decision path beside their budgets."""
+    verdicts = {item["case"]: item for item in judged}
+    for row in rows:
+        ours, item = row["ours"], verdicts.get(row["case"])
+        text = f"{row['case']:40s} p50 {ours['p50']:>8,.3f} us  p99 {ours['p99']:>8,.3f} us"
+        if item:
+            text += (
+                f"  <= {item['limit_p50_us']:g} / {item['limit_p99_us']:g} {'ok' if item['ok'] else 'OVER'}"
+            )
+        for name, ratio in row["ratio"].items():
+            text += f"  {name} {row['peers'][name]['p50']:.1f} us, x {ratio:.1f}"
+            text += f"; differ by {row['max_error']:.1g}"
+        print(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write; 1 if a kernel gave a wrong answer."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -302,17 +318,24 @@ def main(arguments: list[str] | None = None) -> int:
     load_everything()
     with tempfile.TemporaryDirectory() as folder:
         kept = captured(Path(folder))
+    models: list[dict[str, Any]] = []
     try:
         rows, missing = measure(kept, options.rounds, options.only)
-    except WrongAnswer as error:
+        if options.only in "decision_path":
+            models = decision_path.measure(options.rounds)
+    except (WrongAnswer, decision_path.WrongAnswer) as error:
         print(f"WRONG {error}")
         return 1
     for row in sorted(rows, key=lambda row: row["ours"]["p50"]):
         python = f"{row['python']['p50']:>10,.0f}" if "python" in row else " " * 10
         print(f"{row['case']:72s} {row['ours']['p50']:>10,.1f} ns in-jit {python} ns from Python")
     print(f"{len(rows)} measured, {len(missing)} not reached by this market: {', '.join(missing) or 'none'}")
-    harness.report("kernels", options.rounds, rows, options.json, not_reached=missing)
-    return 0
+    judged = decision_path.judge(models)
+    show_models(models, judged)
+    harness.report(
+        "kernels", options.rounds, [*models, *rows], options.json, not_reached=missing, budget=judged
+    )
+    return 0 if all(item["ok"] for item in judged) else 1
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def test_records_pass_through_five_processes(work: object, strategy: str) -> Non
 
 def test_every_budget_has_both_limits_and_a_known_section() -> None:
     budgets = tomllib.loads(latency.BUDGETS.read_text(encoding="utf-8"))
-    assert set(budgets) == {"idle", "compute", "chain", "line", "wire"}
-    for section in ("compute", "chain", "line", "wire"):
+    assert set(budgets) == {"idle", "compute", "chain", "line", "wire", "model", "decision"}
+    for section in ("compute", "chain", "line", "wire", "model", "decision"):
         for limit in budgets[section].values():
             assert 0.0 < limit["p50_us"] <= limit["p99_us"]
     assert set(latency_line.STAGES) < set(budgets["line"])
