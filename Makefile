@@ -32,7 +32,7 @@ status: setup ## look at a running line
 stop: setup ## stop a running line: cancel, verify, report
 	@.venv/bin/mmpipe stop $(ARGS)
 
-bench: .venv/installed-bench ## measure: NAME=ring, latency, kernels, venue, wire or proxy; ARGS="--json FILE"
+bench: .venv/installed-bench ## measure: NAME=ring, latency, kernels, venue, wire, proxy or learning; ARGS="--json FILE"
 	@$(PY) bench/$(NAME).py $(ARGS)
 
 test: setup-dev ## all tests but the long proofs, two workers
@@ -71,10 +71,10 @@ clean: ## remove .venv and caches
 
 .venv/installed-bench: .venv/installed-run pyproject.toml
 	@echo "installing what is measured against into .venv …"
-	@.venv/bin/pip install -q --disable-pip-version-check -e '.[bench]'
+	@.venv/bin/pip install -q --disable-pip-version-check -e '.[bench,train]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed-run pyproject.toml
 	@echo "installing test tools into .venv …"
-	@.venv/bin/pip install -q --disable-pip-version-check -e '.[dev]'
+	@.venv/bin/pip install -q --disable-pip-version-check -e '.[dev,train]'
 	@touch $@
