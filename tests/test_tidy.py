@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmpipe import config, records
+from mmpipe import boards, config, records
 from mmpipe.config_check import Section
 from mmpipe.enums import Param
 
@@ -130,7 +130,6 @@ FOR_OBSERVERS = {
         "trade_sign_run_length", "trades_in_2s", "vwap_direction", "inventory_qty",
         "last_trade_px", "last_trade_qty", "book_generation",
     },
-    "FORECAST": {"reasons", "target_std_lots"},
 }  # fmt: skip
 
 
@@ -138,7 +137,7 @@ def test_every_record_field_is_written_and_read() -> None:
     # `seq` is written by the ring, padding by nobody.
     writes, reads = fields_written(), fields_read()
     missing = []
-    for name, dtype in vars(records).items():
+    for name, dtype in (vars(records) | vars(boards)).items():
         if not (name.isupper() and hasattr(dtype, "names") and dtype.names):
             continue
         for field in dtype.names:
@@ -193,7 +192,11 @@ def fields_written() -> set[str]:
 def composed() -> set[str]:
     # f"{side}_ts_ns" names the field of every side.
     suffixes = {match for text in TEXT.values() for match in re.findall(r"f\"\{[^}\"]+\}(_\w+)\"", text)}
-    fields = {field for dtype in vars(records).values() for field in getattr(dtype, "names", None) or ()}
+    fields = {
+        field
+        for dtype in (vars(records) | vars(boards)).values()
+        for field in getattr(dtype, "names", None) or ()
+    }
     return {field for field in fields if field.endswith(tuple(suffixes))}
 
 

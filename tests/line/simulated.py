@@ -1,5 +1,6 @@
 """The whole line in one process over a synthetic market: what the wiring tests look at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 from mmpipe import config as configuration
 from mmpipe.clock import NS_PER_S, VirtualClock
 from mmpipe.enums import EventFlag, EventKind
+from mmpipe.models.model_set import load_model_set, paths_by_kind
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.timeline import timeline
 from mmpipe.venue.sim.latency_model import latency_settings
@@ -22,20 +24,31 @@ ROOT = Path(__file__).resolve().parents[2]
 class SimulatedRun:
     """One simulated run; `line` and `exchange` are as it left them, `snapshots` and `forecasts` samples."""
 
-    def __init__(self, folder: Path, scenario: str, seed: int, seconds: float) -> None:
+    def __init__(
+        self, folder: Path, scenario: str, seed: int, seconds: float, models: Sequence[Path] = ()
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         maker, lead, self.instrument = synthetic_market(scenario, seed, seconds)
         tree = msgspec.to_builtins(
             configuration.load(
-                ROOT / "pipeline.toml", {"instance.run_dir": str(folder), "instance.name": "sim"}
+                ROOT / "pipeline.toml",
+                # Edges judged after 1 s are many enough to learn from in a run that is not much longer than
+                # the minute their fills wait.
+                {
+                    "instance.run_dir": str(folder),
+                    "instance.name": "sim",
+                    "labels.horizon_s": 1.0,
+                    **paths_by_kind(models),
+                },
             )
         )
         tree["symbol"] = [{"coin": COIN, "lead": LEAD}]
-        context = Context(
+        self.context = context = Context(
             config_tree=tree, instruments_hex=self.instrument.tobytes().hex(), venue_url="", feed_url="",
             lead_public_url="", lead_market_url="", lead_rest_url="",
             execution_key_hex="", risk_key_hex="", account="",
             run_dir=str(folder), runtime_dir=str(folder), started_wall_ns=0, digest="",
+            models_sha256=load_model_set(configuration.check(tree, "test").models).sha256,
         )  # fmt: skip
         config = context.config
         clock = VirtualClock(int(maker["local_ts_ns"][0]))

@@ -25,8 +25,9 @@ def test_a_run_trades_learns_agrees_and_leaves_nothing(tmp_path: Path) -> None:
         assert agree(status), {coin: symbol["position"] for coin, symbol in status["symbols"].items()}
         assert set(status["symbols"]["BTC"]["position"]) == {"risk", "venue", "fills", "journal"}
         assert status["tick_to_order_us"]["p50"] > 0
-        for loop in status["loops"].values():
-            assert loop["inputs"] > 0, status["loops"]
+        for name, loop in status["loops"].items():
+            # The bias of the queue value is learned from markouts, which take a minute (see test_wiring).
+            assert loop["inputs"] > 0 or name == "queue_value_bias", status["loops"]
         for symbol in status["symbols"].values():
             pnl = symbol["pnl"]
             parts = sum(pnl[part] for part in ("spread", "adverse_selection", "inventory", "funding", "fees"))

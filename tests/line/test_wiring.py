@@ -17,8 +17,18 @@ from tests.line.simulated import SimulatedRun
 
 pytestmark = pytest.mark.timeout(300)
 SECONDS = 90.0
-# What a market without own trading, funding changes or gaps does not move.
-CONSTANT_SNAPSHOT = {"seq", "symbol", "book_generation", "funding_rate_8h", "pad", "toxicity_pad"}
+# What a market without own trading, funding changes, gaps or artefacts does not move.
+CONSTANT_SNAPSHOT = {
+    "seq",
+    "symbol",
+    "book_generation",
+    "funding_rate_8h",
+    "models_id",
+    "pad",
+    "toxicity_pad",
+}
+# Nor does a thin market hold informed flow: tests/mmpipe/models/test_model_board.py sees it in a cascade.
+CONSTANT_SNAPSHOT |= {"toxicity"}
 CONSTANT_FORECAST = {"seq", "symbol", "pad_symbol", "pad", "snapshot"}
 
 
@@ -51,6 +61,18 @@ def test_every_learning_loop_has_inputs_and_updates(run: SimulatedRun, loop: str
     state = run.line.learner.loops()[loop]
     assert state["inputs"] > 0
     assert state["updates"] > 0
+
+
+def test_virtual_and_own_fills_reach_the_database_with_their_markouts(run: SimulatedRun) -> None:
+    database = run.line.learner._database
+    means = database.select("SELECT fills, edge_bps, markout_60000ms FROM markouts WHERE level = 0")
+    assert sum(fills for fills, _, _ in means) > 10
+    assert all(edge is not None and markout is not None for _, edge, markout in means)
+    ours = database.select("SELECT COUNT(*) FROM fill_markouts NATURAL JOIN fills WHERE edge_bps IS NOT NULL")
+    assert ours[0][0] > 0
+    board = run.line.cell("model_board.0")
+    assert board["markouts_waiting"][0] > 0
+    assert board["markouts_lost"][0] == 0
 
 
 @pytest.mark.parametrize("stage", [StageId.FEATURES, StageId.ALPHA, StageId.EXECUTION])
