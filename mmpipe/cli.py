@@ -232,6 +232,7 @@ def evaluate(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", help="markets of each scenario")] = 20,
     seconds: Annotated[float, typer.Option("--seconds", help="length of each market")] = 65.0,
+    profile: Annotated[str, typer.Option("--profile", help="delays of the simulated venue")] = "",
     config: ConfigOption = Path("pipeline.toml"),
     seed: Annotated[int, typer.Option("--seed", help="of bags and resampling, for recordings")] = 1,
     json: Annotated[
@@ -244,7 +245,7 @@ def evaluate(
     if scenario:
         from mmpipe.commands.evaluate_scenarios import evaluate_scenarios
 
-        evaluate_scenarios(scenario, seeds, seconds, config, json)
+        evaluate_scenarios(scenario, seeds, seconds, profile, config, json)
     else:
         from mmpipe.commands.evaluate import evaluate_paths
 

@@ -16,7 +16,12 @@ from mmpipe.venue.sim.scenarios import load_scenario
 
 
 def evaluate_scenarios(
-    scenarios: Sequence[str], seeds: int, seconds: float, config_path: Path, json_path: Path | None
+    scenarios: Sequence[str],
+    seeds: int,
+    seconds: float,
+    profile: str,
+    config_path: Path,
+    json_path: Path | None,
 ) -> dict[str, Any]:
     """Measure scenarios over seeds 1 to `seeds`, print the table and return `evaluate-scenarios/1`.
 
@@ -28,22 +33,24 @@ def evaluate_scenarios(
         Markets of each, at least 1.
     seconds : float
         Length of each market.
+    profile : str
+        Delays of the venue; empty: as configured.
     config_path : Path
-        Symbols, profile of the venue, thresholds, priors.
+        Symbols, thresholds, priors.
     json_path : Path or None
         Where the report goes as well.
 
     Raises
     ------
     UsageError
-        No seed, an unknown scenario, or a length out of range.
+        No seed, an unknown scenario or profile, or a length out of range.
     """
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: give at least 1")
     for name in scenarios:
         load_scenario(name)
     config = configuration.load(config_path)
-    profile = config.venue.profile
+    profile = profile or config.venue.profile
     markets = observe_all(scenarios, range(1, seeds + 1), seconds, profile, config)
     console = Console(stderr=True)
     seen = list(track(markets, "simulating", total=len(scenarios) * seeds, console=console, transient=True))
