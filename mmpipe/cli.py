@@ -10,6 +10,16 @@ from typing import Annotated
 
 import typer
 
+from mmpipe.cli_options import (
+    ConfigOption,
+    InstanceOption,
+    JsonFlag,
+    LeadOption,
+    ModelOption,
+    OutOption,
+    SourcesArgument,
+    json_file,
+)
 from mmpipe.errors import MmpipeError, UsageError
 from ringbuf.errors import RingbufError
 
@@ -29,21 +39,6 @@ app.add_typer(venue_app, name="venue")
 app.add_typer(drill_app, name="drill")
 app.add_typer(models_app, name="models")
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="the configuration file")]
-InstanceOption = Annotated[str, typer.Option("--instance", help="name of the pipeline")]
-JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON")]
-SourcesArgument = Annotated[
-    list[Path], typer.Argument(help="files of one market in order, or a folder of Hyperliquid CSV files")
-]
-OutOption = Annotated[Path, typer.Option("--out", help="the new folder")]
-ModelOption = Annotated[
-    list[Path] | None,
-    typer.Option("--model", help="an artefact of `mmpipe train` that decides; repeatable, one of a kind"),
-]
-LeadOption = Annotated[
-    list[Path] | None, typer.Option("--lead", help="the lead's recording, any format; may be repeated")
-]
-
 
 @app.command()
 def run(
@@ -58,7 +53,7 @@ def run(
     live: Annotated[
         bool, typer.Option("--live", help="second of the two acts that trade real money")
     ] = False,
-    json: Annotated[Path | None, typer.Option("--json", help="write run/1 to this file")] = None,
+    json: Annotated[Path | None, json_file("run/1")] = None,
     model: ModelOption = None,
 ) -> None:
     """Run the line: embedded exchange and paper by default; Ctrl-C cancels, verifies and reports."""
@@ -151,7 +146,7 @@ def record(
     scenario: Annotated[str, typer.Option("--scenario", help="market of the embedded venue")] = "",
     seed: Annotated[int, typer.Option("--seed", help="-1: as configured")] = -1,
     part_minutes: Annotated[float, typer.Option("--part-minutes", help="what one file covers")] = 15.0,
-    json: Annotated[Path | None, typer.Option("--json", help="write record/1 to this file")] = None,
+    json: Annotated[Path | None, json_file("record/1")] = None,
 ) -> None:
     """Record market data, lossless or with counted gaps, into a folder that `replay` reads."""
     from mmpipe.commands.record import RecordOptions, record_market
@@ -192,7 +187,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="the artefact, .npz; for `all` a folder")],
     config: ConfigOption = Path("pipeline.toml"),
     lead: Annotated[Path | None, typer.Option("--lead", help="the lead's recording, any format")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="of bags, starts and resampling")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of bags, starts and resampling")] = 1,
     json: JsonFlag = False,
 ) -> None:
     """Train a model on the first part of recordings, judge it on the rest, write artefact and report."""
@@ -234,9 +229,10 @@ def evaluate(
     seconds: Annotated[float, typer.Option("--seconds", help="length of each market")] = 65.0,
     profile: Annotated[str, typer.Option("--profile", help="delays of the simulated venue")] = "",
     config: ConfigOption = Path("pipeline.toml"),
-    seed: Annotated[int, typer.Option("--seed", help="of bags and resampling, for recordings")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of bags and resampling, for recordings")] = 1,
     json: Annotated[
-        Path | None, typer.Option("--json", help="write evaluate/1 or evaluate-scenarios/1 to this file")
+        Path | None,
+        json_file("evaluate/1 or evaluate-scenarios/1"),
     ] = None,
 ) -> None:
     """Judge the models: on recordings they were not fitted to, or on simulated markets (--scenario)."""
@@ -259,7 +255,7 @@ def drill_feed(
     duration: Annotated[float, typer.Option("--duration", help="seconds of faults")] = 60.0,
     seed: Annotated[int, typer.Option("--seed", help="of the market and of the faults")] = 7,
     scenario: Annotated[str, typer.Option("--scenario", help="empty: as configured")] = "",
-    json: Annotated[Path | None, typer.Option("--json", help="write drill/1 to this file")] = None,
+    json: Annotated[Path | None, json_file("drill/1")] = None,
 ) -> None:
     """Disturb the market data of an embedded line: every fault must be seen, no old or wrong book used."""
     from mmpipe.commands.drill import DrillOptions
@@ -304,7 +300,7 @@ def data_check(
     against: Annotated[
         Path | None, typer.Option("--against", help="another market: who leads, and by how much")
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="write data-check/1 to this file")] = None,
+    json: Annotated[Path | None, json_file("data-check/1")] = None,
 ) -> None:
     """Check recorded data and describe it; 0 when it is sound, 1 otherwise."""
     from mmpipe.commands.data import check_data

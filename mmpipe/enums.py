@@ -183,6 +183,7 @@ class Reason(IntEnum):
     INVENTORY_OVER_LIMIT = 30
     PNL_AFTER_PENALTY = 31
     MODE_FORBIDS = 32
+    REGIME_CASCADE = 33
     # risk
     KILLED = 40
     NO_LEASE = 41

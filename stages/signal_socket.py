@@ -48,6 +48,8 @@ class SignalInbox:
     def offer(self, line: bytes) -> dict[str, Any]:
         """Judge a request; the answer for its sender."""
         with self._lock:
+            if len(line) > LINE_BYTES_MAX:
+                return self.desk.refuse(f"a line is at most {LINE_BYTES_MAX} bytes")
             if len(self._waiting) >= WAITING_MAX:
                 return {"ok": False, "detail": "alpha takes no signals at the moment; is the line running?"}
             answer, row = self.desk.judge(line, self._clock.now_ns())
@@ -101,10 +103,7 @@ class SignalSocket:
         try:
             with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
                 while line := lines.readline(LINE_BYTES_MAX + 1):
-                    if len(line) > LINE_BYTES_MAX:
-                        answer = {"ok": False, "detail": f"a line is at most {LINE_BYTES_MAX} bytes"}
-                    else:
-                        answer = self._inbox.offer(line)
+                    answer = self._inbox.offer(line)
                     connection.sendall(msgspec.json.encode(answer) + b"\n")
                     if len(line) > LINE_BYTES_MAX:
                         return  # where the next line begins is not known

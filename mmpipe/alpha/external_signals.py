@@ -25,7 +25,7 @@ ROOT_2_OVER_PI: Final = 0.7978845608028654  # E|x| of a normal x in standard dev
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a user's model."""
 
-    model_id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._:-]+$")]
+    model_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+\Z")]
     symbol: Annotated[str, Meta(min_length=1, max_length=16)]
     direction: Annotated[float, Meta(ge=-1.0, le=1.0)]
     confidence: Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -72,15 +72,15 @@ class ExternalDesk:
         try:
             request = self._decoder.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
-            return self._refuse(f"not a signal: {error}"), None
+            return self.refuse(f"not a signal: {error}"), None
         symbol = self._symbols.get(request.symbol)
         if symbol is None:
-            return self._refuse(f"symbol '{request.symbol}' is not traded; known: {[*self._symbols]}"), None
+            return self.refuse(f"symbol '{request.symbol}' is not traded; known: {[*self._symbols]}"), None
         model = self._models.get(request.model_id, len(self._models))
         if model >= MODELS_MAX:
-            return self._refuse(f"{MODELS_MAX} models are known already; use one of their model_ids"), None
+            return self.refuse(f"{MODELS_MAX} models are known already; use one of their model_ids"), None
         if not self._within_rate(model, now_ns / NS_PER_S, new=request.model_id not in self._models):
-            return self._refuse(f"more than {self._per_s_max:g} signals a second; send less often"), None
+            return self.refuse(f"more than {self._per_s_max:g} signals a second; send less often"), None
         self._models[request.model_id] = model
         row = np.zeros(1, EXTERNAL_SIGNAL)
         row["seq"] = self.accepted_count = self.accepted_count + 1
@@ -91,7 +91,8 @@ class ExternalDesk:
         self._next_id = max(self._next_id, int(row["prediction_id"][0])) + 1
         return {"ok": True, "prediction_id": int(row["prediction_id"][0])}, row
 
-    def _refuse(self, detail: str) -> dict[str, Any]:
+    def refuse(self, detail: str) -> dict[str, Any]:
+        """The answer to what is not a signal, counted."""
         self.refused_count += 1
         return {"ok": False, "detail": detail}
 

@@ -9,6 +9,8 @@ from mmpipe.dashboard.status import LineReader
 from stages.context import read_context
 from stages.supervisor import require_running
 
+WIDE = 200  # columns, where nobody says how many there are
+
 
 def show_status(instance: str, as_json: bool) -> None:
     """Print the state of `instance`, as a screen or as `run/1`.
@@ -23,4 +25,6 @@ def show_status(instance: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(status, indent=1))
     else:
-        Console().print(render(status))
+        console = Console()
+        # A pipe has no width: 80 columns would break every number of the table.
+        (console if console.is_terminal else Console(width=WIDE)).print(render(status))

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from mmpipe.commands.evaluate import progress_bar
 from mmpipe.commands.models import facts_of, print_facts
 from mmpipe.config import Config
 from mmpipe.enums import ModelKind, Venue
-from mmpipe.errors import UsageError
+from mmpipe.errors import DataError, UsageError
 from mmpipe.models.artefact import Artefact
 from mmpipe.training.dataset import Capture, capture, with_keys
 from mmpipe.training.evaluate import SHADOW_INTERVAL_MS
-from mmpipe.training.market_sets import as_venue, market_sets
+from mmpipe.training.market_sets import as_venue, leads_at_all, market_sets
 from mmpipe.training.report import write_report
 from mmpipe.training.train import Trained, save_trained, train
 
@@ -62,17 +62,26 @@ def train_models(options: TrainOptions) -> None:
         sources, own = _sources(
             options, config, lambda what, done: bar.update(task, completed=0.6 * done, description=what)
         )
-        written = []
+        written, refused = [], []
         for index, (kind, path) in enumerate(targets.items()):
             bar.update(task, completed=0.6 + 0.4 * index / len(targets), description=kind.name.lower())
-            written.append(_write(train(kind, sources, own, options.seed), path, sources, own, options.seed))
+            try:
+                trained = train(kind, sources, own, options.seed)
+            except DataError as error:
+                refused.append(str(error))
+                continue
+            if options.lead is not None:
+                trained = replace(trained, notes=(*trained.notes, f"lead: {options.lead.name}"))
+            written.append(_write(trained, path, sources, own, options.seed))
     if options.as_json:
         facts = [facts_of(artefact) for artefact in written]
         print(json.dumps({"schema": SCHEMA, "models": facts}, indent=1))
-        return
-    for artefact in written:
-        print_facts(artefact)
-        print(f"  report {report_path(artefact.path)}")
+    else:
+        for artefact in written:
+            print_facts(artefact)
+            print(f"  report {report_path(artefact.path)}")
+    if refused:
+        raise DataError("; ".join(refused))
 
 
 def report_path(path: Path) -> Path:
@@ -97,7 +106,14 @@ def _sources(options: TrainOptions, config: Config, say: Any) -> tuple[list[Capt
     markets = market_sets(options.data)
     leads = []
     if options.lead is not None:
-        leads = [as_venue(market.recording, Venue.LEAD) for market in market_sets([options.lead])]
+        leading = market_sets([options.lead])
+        leads = [as_venue(market.recording, Venue.LEAD) for market in leading]
+        for market in markets:
+            if not any(leads_at_all(market, lead) for lead in leading):
+                raise DataError(
+                    f"{options.lead}: not the same market at the same time as {market.name}; "
+                    "a lead is recorded beside its maker"
+                )
     found = []
     for index, market in enumerate(markets):
         keys = {"features.shadow_interval_ms": SHADOW_INTERVAL_MS}

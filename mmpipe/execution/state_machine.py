@@ -88,6 +88,7 @@ _NO_BOOK: Final = int(Reason.NO_BOOK)
 _FEED: Final = int(Reason.MAKER_FEED_NOT_LIVE)
 _OVER: Final = int(Reason.INVENTORY_OVER_LIMIT)
 _POISONED: Final = int(Reason.TOXIC)
+_CASCADING: Final = int(Reason.REGIME_CASCADE)
 _PATIENCE: Final = int(Reason.EXIT_PATIENCE)
 _STOP: Final = int(Reason.EXIT_STOP)
 _GAP: Final = int(Reason.TARGET_GAP)
@@ -124,7 +125,8 @@ def select_mode(judgement: np.ndarray, previous: int, execution: np.ndarray) -> 
     elif int(case["toxicity"]) >= _TOXIC or int(case["regime"]) >= _CASCADE:
         near = settings["toxic_reduce_share"] * case["max_lots"]
         share = min(held / near, 1.0) if near > 0.0 else 1.0
-        _choose(case, _REDUCE if exposed else _FLAT, _POISONED, _TOXIC_URGENCY * share if exposed else 0.0)
+        reason = _POISONED if int(case["toxicity"]) >= _TOXIC else _CASCADING
+        _choose(case, _REDUCE if exposed else _FLAT, reason, _TOXIC_URGENCY * share if exposed else 0.0)
     else:
         _select_quiet(case, held, settings)
 

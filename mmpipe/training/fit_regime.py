@@ -26,6 +26,7 @@ STICKY: Final = 50.0  # readings a state is believed to last in advance
 SCALE_MIN: Final = 0.05
 SPACE_MIN: Final = 1e-3  # between two means
 READINGS_MIN: Final = 200
+SEEN_MIN: Final = 5.0  # readings a state must have held to speak for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class RegimeFit:
     log_likelihood: float
 
 
-def fit_regime(readings: np.ndarray, step_s: float, degrees: float, seed: int) -> RegimeFit:
+def fit_regime(
+    readings: np.ndarray, step_s: float, degrees: float, floors: np.ndarray, widths: np.ndarray, seed: int
+) -> RegimeFit:
     """Fit the chain to one series.
 
     Parameters
@@ -60,6 +63,10 @@ def fit_regime(readings: np.ndarray, step_s: float, degrees: float, seed: int) -
         Seconds between two, > 0.
     degrees : float
         Of freedom of the tails.
+    floors, widths : ndarray of float64, shape (4,)
+        Least mean of each state, rising, -inf: any; and its scale while hardly a reading was in it. What is
+        called a cascade is one, also where the recording holds none: a calm market's liveliest quarter of
+        the time is not.
     seed : int
         Of the starts.
 
@@ -78,14 +85,18 @@ def fit_regime(readings: np.ndarray, step_s: float, degrees: float, seed: int) -
         shares = (np.arange(STATES) + 0.5) / STATES
         if start:
             shares = np.sort(rng.uniform(0.02, 0.98, STATES))
-        found = _climb(readings, np.quantile(readings, shares), step_s, degrees)
+        found = _climb(readings, np.quantile(readings, shares), step_s, degrees, floors, widths)
         if best is None or found.log_likelihood > best.log_likelihood:
             best = found
     assert best is not None, "there is at least one start"
     return best
 
 
-def _climb(readings: np.ndarray, means: np.ndarray, step_s: float, degrees: float) -> RegimeFit:
+def _climb(
+    readings: np.ndarray, means: np.ndarray, step_s: float, degrees: float, floors: np.ndarray,
+    widths: np.ndarray,
+) -> RegimeFit:  # fmt: skip
+    means = np.maximum(means, floors)
     scales = np.full(STATES, max(float(readings.std()) / 2.0, SCALE_MIN))
     stay = 1.0 - 1.0 / STICKY
     moves = np.full((STATES, STATES), (1.0 - stay) / (STATES - 1)) + np.eye(STATES) * (
@@ -98,9 +109,11 @@ def _climb(readings: np.ndarray, means: np.ndarray, step_s: float, degrees: floa
         square = ((readings[:, None] - means) / scales) ** 2
         pull = weights * (degrees + 1.0) / (degrees + square)
         means = (pull * readings[:, None]).sum(axis=0) / np.maximum(pull.sum(axis=0), 1e-12)
+        seen = weights.sum(axis=0) >= SEEN_MIN
+        means = np.maximum(means, floors)
         spread = (pull * (readings[:, None] - means) ** 2).sum(axis=0)
         scales = np.sqrt(spread / np.maximum(weights.sum(axis=0), 1e-12))
-        scales = np.maximum(scales, SCALE_MIN)
+        scales = np.where(seen, np.maximum(scales, SCALE_MIN), widths)
         counts = pairs + np.eye(STATES) * STICKY + 0.1
         moves = counts / counts.sum(axis=1, keepdims=True)
         if height - before < GAIN_MIN * len(readings):

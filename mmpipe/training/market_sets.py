@@ -127,7 +127,7 @@ def leads_of(maker: MarketSet, others: Sequence[MarketSet]) -> list[Lead]:
     found = []
     for other in others:
         overlap_ns = min(last_ns, other.span_ns[1]) - max(first_ns, other.span_ns[0])
-        if other is maker or not overlap_ns > OVERLAP_S_MIN * NS_PER_S or not _same_price(maker, other):
+        if other is maker or not leads_at_all(maker, other):
             continue
         try:
             led = lead_lag(_touches(other, cut_ns), _touches(maker, cut_ns))
@@ -136,6 +136,13 @@ def leads_of(maker: MarketSet, others: Sequence[MarketSet]) -> list[Lead]:
         if led.lead_ms >= 0 and led.correlation >= CORRELATION_MIN:
             found.append(Lead(other, led, overlap_ns / max(last_ns - first_ns, 1)))
     return sorted(found, key=lambda lead: -lead.found.correlation)
+
+
+def leads_at_all(maker: MarketSet, other: MarketSet) -> bool:
+    """True when another market was recorded at the same time, and its price is that of the maker."""
+    first_ns, last_ns = maker.span_ns
+    overlap_ns = min(last_ns, other.span_ns[1]) - max(first_ns, other.span_ns[0])
+    return overlap_ns > OVERLAP_S_MIN * NS_PER_S and _same_price(maker, other)
 
 
 def _touches(market: MarketSet, until_ns: int) -> Touches:

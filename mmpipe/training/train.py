@@ -14,9 +14,9 @@ import numpy as np
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S
 from mmpipe.config import Config
-from mmpipe.enums import ModelKind, Trigger
+from mmpipe.enums import ModelKind, Regime, Trigger
 from mmpipe.errors import DataError
-from mmpipe.features.regime import RATIO_MIN, ROOT_MINUTE
+from mmpipe.features.regime import RATIO_MIN, ROOT_MINUTE, built_in_model
 from mmpipe.models.artefact import FORMAT, Artefact, Header, save
 from mmpipe.models.artefact_forms import answers
 from mmpipe.models.model_inputs import FEATURE_NAMES, schema_hash
@@ -221,7 +221,10 @@ def _train_regime(sources: Sequence[Capture], config: Config, seed: int) -> Trai
     longest = max(series, key=len)
     cut = int(TRAIN_SHARE * len(longest))
     degrees = config.features.regime_tail_degrees
-    fitted = fit_regime(longest[:cut], REGIME_STEP_S, degrees, seed)
+    known = built_in_model(config.features)[0]
+    # Quiet and normal are what this market makes of them; volatile and cascade keep their meaning.
+    floors = np.array([-np.inf, -np.inf, known["means"][Regime.VOLATILE], known["means"][Regime.CASCADE]])
+    fitted = fit_regime(longest[:cut], REGIME_STEP_S, degrees, floors, known["scales"], seed)
     arrays = {
         "means": fitted.means, "scales": fitted.scales, "dwell_s": fitted.dwell_s, "jump": fitted.jump,
         "degrees": np.array([float(degrees)]),

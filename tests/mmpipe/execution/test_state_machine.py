@@ -51,7 +51,7 @@ TABLE = [
     ({"toxicity": Toxicity.TOXIC}, Mode.FLAT, Reason.TOXIC),
     ({"toxicity": Toxicity.TOXIC, "position_lots": DUST}, Mode.FLAT, Reason.TOXIC),
     ({"toxicity": Toxicity.TOXIC, "position_lots": -DUST - 1}, Mode.INVENTORY_REDUCE, Reason.TOXIC),
-    ({"regime": Regime.CASCADE}, Mode.FLAT, Reason.TOXIC),
+    ({"regime": Regime.CASCADE}, Mode.FLAT, Reason.REGIME_CASCADE),
     ({"target_lots": GAP + 1.0, "taker_ev_bps": 0.3}, Mode.TAKER_ENTRY, Reason.TARGET_GAP),
     ({"target_lots": float(GAP), "taker_ev_bps": 0.3}, Mode.MAKER, Reason.EDGE_POSITIVE),
     ({"target_lots": GAP + 1.0, "taker_ev_bps": 0.2}, Mode.MAKER, Reason.EDGE_POSITIVE),
