@@ -126,8 +126,7 @@ def test_every_config_key_is_read() -> None:
 # SNAPSHOT of every fill whole for training, and a ring's observer sees every field.
 FOR_OBSERVERS = {
     "SNAPSHOT": {
-        "trade_side", "best_bid_px", "best_ask_px", "imbalance", "ofi_2s",
-        "trade_sign_run_length", "trades_in_2s", "vwap_direction", "inventory_qty",
+        "trade_side", "best_bid_px", "best_ask_px", "inventory_qty",
         "last_trade_px", "last_trade_qty", "book_generation",
     },
 }  # fmt: skip

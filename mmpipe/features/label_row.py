@@ -1,4 +1,4 @@
-"""How every LABEL begins: rows are used again, so what a kind does not say must read zero."""
+"""How every LABEL begins, and what was known of a quote when it joined, carried from record to record."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ringbuf.jit import kernel
 
 @kernel
 def start_label(label: np.void, kind: int, symbol: int, side: int, ts_ns: int) -> None:
-    """Set kind, symbol, side and time of a LABEL and zero everything else but `seq`.
+    """Set kind, symbol, side and time of a LABEL and zero everything else but `seq`: rows are used again.
 
     Parameters
     ----------
@@ -25,3 +25,22 @@ def start_label(label: np.void, kind: int, symbol: int, side: int, ts_ns: int) -
     label["depth_bps"] = label["queue_rank"] = label["ahead_qty"] = 0.0
     label["markouts_bps"][:] = 0.0
     label["filled"] = label["toxicity"] = label["regime"] = label["outcome"] = label["level"] = 0
+
+
+@kernel
+def carry_join(to: np.void, source: np.void) -> None:
+    """Carry what was known at a join: from a virtual quote to its fill, and from either to a LABEL.
+
+    Parameters
+    ----------
+    to, source : SHADOW, FILL or LABEL record
+        Place in the queue, market and predictions of `source` are written to `to`.
+    """
+    to["level"], to["toxicity"], to["regime"] = source["level"], source["toxicity"], source["regime"]
+    to["mid_px"], to["depth_bps"] = source["mid_px"], source["depth_bps"]
+    to["queue_rank"], to["ahead_qty"] = source["queue_rank"], source["ahead_qty"]
+    to["predicted_edge_bps"], to["predicted_std_bps"] = (
+        source["predicted_edge_bps"],
+        source["predicted_std_bps"],
+    )
+    to["predicted_fill_prob"] = source["predicted_fill_prob"]

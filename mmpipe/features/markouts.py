@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import LabelKind, Outcome
-from mmpipe.features.label_row import start_label
+from mmpipe.features.label_row import carry_join, start_label
 from mmpipe.features.mid_path import mid_at
 from mmpipe.records import MARKOUT_HORIZONS_S, MARKOUTS
 from ringbuf.jit import kernel
@@ -213,13 +213,8 @@ def _write(
     start_label(label, kind, symbol, side, ts_ns)
     label["cause_seq"], label["cause_ts_ns"] = fill["cause_seq"], fill["decided_ts_ns"]
     label["wait_ns"] = fill["filled_ts_ns"] - fill["decided_ts_ns"]
-    label["toxicity"], label["regime"], label["level"] = fill["toxicity"], fill["regime"], fill["level"]
-    label["filled"], label["outcome"], label["mid_px"] = 1, _FILLED, start_px
-    label["depth_bps"], label["queue_rank"] = fill["depth_bps"], fill["queue_rank"]
-    label["ahead_qty"] = fill["ahead_qty"]
-    label["predicted_edge_bps"] = fill["predicted_edge_bps"]
-    label["predicted_std_bps"] = fill["predicted_std_bps"]
-    label["predicted_fill_prob"] = fill["predicted_fill_prob"]
+    label["filled"], label["outcome"] = 1, _FILLED
+    carry_join(label, fill)
     end_px, move_bps = fill["mids_px"][end], np.nan
     if end_px > 0.0:
         move_bps = (end_px - start_px) / start_px * 1e4

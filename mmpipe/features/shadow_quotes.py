@@ -32,7 +32,7 @@ from mmpipe.book import l2, queue_rank
 from mmpipe.book.queue_rank import QUEUE
 from mmpipe.enums import LabelKind, Outcome
 from mmpipe.features import markouts
-from mmpipe.features.label_row import start_label
+from mmpipe.features.label_row import carry_join, start_label
 from mmpipe.features.mid_path import mid_at
 from ringbuf.jit import kernel
 
@@ -323,16 +323,8 @@ def _see(shadow: np.void, level_qty: float, stated: bool, exch_ts_ns: int) -> No
 def _hand_over(fill: np.void, shadow: np.void, fee_bps: float) -> None:
     fill["filled_ts_ns"], fill["decided_ts_ns"] = shadow["ended_ts_ns"], shadow["joined_ts_ns"]
     fill["cause_seq"], fill["virtual"], fill["fee_bps"] = shadow["cause_seq"], 1, fee_bps
-    fill["side"], fill["level"], fill["toxicity"] = shadow["side"], shadow["level"], shadow["toxicity"]
-    fill["regime"], fill["mid_px"], fill["depth_bps"] = (
-        shadow["regime"],
-        shadow["mid_px"],
-        shadow["depth_bps"],
-    )
-    fill["queue_rank"], fill["ahead_qty"] = shadow["queue_rank"], shadow["ahead_qty"]
-    fill["predicted_edge_bps"] = shadow["predicted_edge_bps"]
-    fill["predicted_std_bps"] = shadow["predicted_std_bps"]
-    fill["predicted_fill_prob"] = shadow["predicted_fill_prob"]
+    fill["side"] = shadow["side"]
+    carry_join(fill, shadow)
 
 
 @kernel
@@ -341,16 +333,7 @@ def _write(label: np.void, shadow: np.void, symbol: int, ts_ns: int, end_px: flo
     start_label(label, _SHADOW_QUOTE, symbol, shadow["side"], ts_ns)
     label["cause_seq"], label["cause_ts_ns"] = shadow["cause_seq"], shadow["joined_ts_ns"]
     label["wait_ns"] = label["horizon_ns"] = shadow["ended_ts_ns"] - shadow["joined_ts_ns"]
-    label["outcome"], label["level"] = shadow["outcome"], shadow["level"]
-    label["toxicity"], label["regime"], label["mid_px"] = (
-        shadow["toxicity"],
-        shadow["regime"],
-        shadow["mid_px"],
-    )
-    label["depth_bps"], label["queue_rank"] = shadow["depth_bps"], shadow["queue_rank"]
-    label["ahead_qty"] = shadow["ahead_qty"]
-    label["predicted_edge_bps"] = shadow["predicted_edge_bps"]
-    label["predicted_std_bps"] = shadow["predicted_std_bps"]
-    label["predicted_fill_prob"] = shadow["predicted_fill_prob"]
+    label["outcome"] = shadow["outcome"]
+    carry_join(label, shadow)
     if end_px > 0.0:
         label["move_bps"] = (end_px - shadow["mid_px"]) / shadow["mid_px"] * 1e4
