@@ -99,7 +99,7 @@ def test_what_is_observed_while_it_is_overwritten_is_whole_or_missed(
     peer("producer", f"{ring.name}:{record_bytes}:{1 << 40}:{slots}:11", RING_TIMEOUT_S)
 
     def met_both() -> bool:
-        observe_oldest(consumer.base, state, state[DONE] + 100_000, row)
+        observe_oldest(consumer.base, state, state[DONE] + 100, row)
         # Some observed whole, some overwritten meanwhile and known to be.
         return state[DUPLICATES] > 1_000 and state[LAST] > 100
 

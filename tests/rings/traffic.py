@@ -24,6 +24,8 @@ from ringbuf.ring_observe import observe
 RECORD_BYTES = (64, 256)  # one size of each commit protocol
 PRIME = 1_000_003
 IDLE_ROUNDS = 2_000  # fruitless looks before a kernel returns, so that Python can yield the core
+# Longer than a time slice: who shares one core with the writer must be interrupted while it observes.
+OBSERVE_ROUNDS = 1_000_000
 
 # State of a side: words of one int64 array.
 DONE, RANDOM, ERRORS, DUPLICATES, LAST = 0, 1, 2, 3, 4
@@ -128,7 +130,7 @@ def observe_oldest(base: int, state: np.ndarray, last: int, row: np.ndarray) -> 
     """Read all there is, and each time also observe the very slot that the writer overwrites next."""
     fruitless = 0
     target = address_of(row)
-    while state[DONE] < last and fruitless < IDLE_ROUNDS:
+    while state[DONE] < last and fruitless < OBSERVE_ROUNDS:
         _, count = peek(base, 1 << 20)
         release(base, count)
         state[DONE] += count
