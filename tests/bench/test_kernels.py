@@ -37,9 +37,9 @@ def call_of(fn: object, *arguments: object) -> Call:
 
 
 def test_a_chain_of_a_thousand_additions_takes_a_thousand_times_some_cycles() -> None:
-    timer = kernels.Timer(3)
-    short, long = (
-        np.median(timer.in_jit_ns(slow_sum, call_of(slow_sum, np.ones(count)))) for count in (1_000, 4_000)
+    timer = kernels.Timer(9)
+    short, long = (  # the least of nine: a busy machine only adds
+        np.min(timer.in_jit_ns(slow_sum, call_of(slow_sum, np.ones(count)))) for count in (1_000, 4_000)
     )
     assert 200.0 < short < 20_000.0  # an addition takes 2 to 5 cycles: not hoisted, not left out
     assert 2.0 < long / short < 8.0

@@ -67,11 +67,13 @@ def test_so_many_messages_arrive_once_whole_and_in_order(
 def test_an_observer_beside_them_sees_no_torn_record(
     create: Callable[..., Segment], peer: Callable[..., subprocess.Popen]
 ) -> None:
-    count = 400_000
+    count = 200_000
     ring = create(64)
     consumer, observer, state = Consumer(ring), Observer(ring), new_state(9)
     peer("producer", f"{ring.name}:64:{count}:8:9", RING_TIMEOUT_S)
-    reader = threading.Thread(target=until, args=(lambda: consume(consumer.base, state, count, 8),))
+    reader = threading.Thread(
+        target=until, args=(lambda: consume(consumer.base, state, count, 8), RING_TIMEOUT_S)
+    )
     reader.start()
     seen = missed = last = 0
     while reader.is_alive() or seen + missed < count:

@@ -23,7 +23,7 @@ from ringbuf.ring_observe import observe
 
 RECORD_BYTES = (64, 256)  # one size of each commit protocol
 PRIME = 1_000_003
-IDLE_ROUNDS = 2_000  # fruitless looks before a kernel returns, so that Python can yield the core
+IDLE_ROUNDS = 200  # fruitless looks before a kernel returns, so that Python can yield the core
 # Longer than a time slice: who shares one core with the writer must be interrupted while it observes.
 OBSERVE_ROUNDS = 1_000_000
 
@@ -54,10 +54,10 @@ def next_random(state: np.ndarray) -> int:
 
 
 @kernel
-def stall(state: np.ndarray) -> None:
+def stall(state: np.ndarray, one_in: int = 512, pauses: int = 400) -> None:
     """Once in 512 calls, do nothing for some microseconds."""
-    if next_random(state) % 512 == 0:
-        for _ in range(next_random(state) % 400):
+    if next_random(state) % one_in == 0:
+        for _ in range(next_random(state) % pauses):
             pause()
 
 
@@ -162,7 +162,9 @@ def consume_once_more(base: int, state: np.ndarray, last: int, batch_max: int) -
             else:
                 store_relaxed_i64(address_of(state) + 8 * LAST, seq)
             fruitless = 0
-            stall(state)
+            stall(
+                state, 64, 100_000
+            )  # to a millisecond, so that a kill finds it within a batch on one core too
         release(base, count)
     return state[LAST] >= last
 
