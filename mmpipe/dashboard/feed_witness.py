@@ -69,16 +69,13 @@ class Truth:
         """Block time of the newest book; 0 before the first."""
         return max((times[-1] for times in self._book_times if times), default=0)
 
-    def at(self, symbol: int, time_ms: int) -> list[tuple[float, float, float, float]]:
-        """Price and size of bid and ask at a block time; empty before the first and after the last.
-
-        Several where the venue, catching up, ran several blocks within a millisecond.
-        """
+    def at(self, symbol: int, time_ms: int) -> tuple[float, ...]:
+        """Price and size of bid and ask at a block time; empty before the first and after the last."""
         times = self._times[symbol]
         stop = bisect.bisect_right(times, time_ms)
         if stop == 0 or time_ms > times[-1]:
-            return []
-        return self._quotes[symbol][bisect.bisect_left(times, times[stop - 1]) : stop]
+            return ()
+        return self._quotes[symbol][stop - 1]
 
 
 class FeedWitness:
@@ -155,7 +152,7 @@ class FeedWitness:
             self.unchecked_books += 1
             return
         self.books += 1
-        if not any(_same(said, quote) for quote in true):
+        if not _same(said, true):
             self.wrong_books += 1
             if len(self.wrong) < 10:
                 time_ms = int(row["exch_ts_ns"]) // NS_PER_MS

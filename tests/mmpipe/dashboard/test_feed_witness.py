@@ -32,13 +32,11 @@ def truth() -> Truth:
 
 
 def test_truth_is_what_stood_at_a_block_time(truth: Truth) -> None:
-    assert truth.at(0, 100) == [(10.0, 1.5, 11.0, 1.5)]
-    assert truth.at(0, 299) == [(11.0, 1.5, 12.0, 1.5)]
-    assert truth.at(0, 99) == []
-    assert truth.at(0, 301) == []  # nothing is known yet of what comes after the last word
-    assert truth.at(1, 150) == []
-    truth.hear(said("BTC", 300, 13.0, 14.0))
-    assert [quote[0] for quote in truth.at(0, 300)] == [12.0, 13.0]
+    assert truth.at(0, 100) == (10.0, 1.5, 11.0, 1.5)
+    assert truth.at(0, 299) == (11.0, 1.5, 12.0, 1.5)
+    assert truth.at(0, 99) == ()
+    assert truth.at(0, 301) == ()  # nothing is known yet of what comes after the last word
+    assert truth.at(1, 150) == ()
 
 
 def test_beats_the_venue_left_out_are_nobodys_loss(truth: Truth) -> None:
@@ -93,7 +91,7 @@ def test_a_book_is_right_when_the_venue_said_so_at_its_block(truth: Truth) -> No
     rows["snapshot"]["book_valid"][0] = 0
     made = witness(truth, rows, np.zeros(0, REPORT))
     assert (made.books, made.wrong_books, made.unchecked_books) == (2, 1, 1)
-    assert made.wrong[0]["true"] == [(12.0, 1.5, 13.0, 1.5)]
+    assert made.wrong[0]["true"] == (12.0, 1.5, 13.0, 1.5)
 
 
 def test_a_quote_is_right_when_its_touch_was_within_its_contract_when_it_was_sent(truth: Truth) -> None:

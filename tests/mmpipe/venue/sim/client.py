@@ -12,7 +12,7 @@ import aiohttp
 from mmpipe.venue.hyperliquid_signing import Signer
 from tests.mmpipe.venue.sim.trader import KEYS
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 
 
 class Client:

@@ -61,7 +61,7 @@ class RunningVenue:
         assert self._error is None, self._error
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 20.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 60.0) -> Any:
     """The first true value of `condition`, looked at again and again until the deadline."""
     end = monotonic() + deadline_s
     pause = threading.Event()

@@ -229,11 +229,12 @@ def test_same_seed_same_market_and_another_seed_another() -> None:
     assert first.exchange.state_hash() != other.exchange.state_hash()
 
 
-def test_block_time_never_goes_back() -> None:
+def test_every_block_has_a_time_of_its_own() -> None:
     trader = Trader()
     last = trader.exchange.state.ts_ms
-    trader.exchange.run_block(last - 1_000)
-    assert trader.exchange.state.ts_ms == last
+    for ts_ms, taken_ms in ((last - 1_000, last + 1), (last + 1, last + 2), (last + 50, last + 50)):
+        trader.exchange.run_block(ts_ms)
+        assert trader.exchange.state.ts_ms == taken_ms
 
 
 STEPS = st.lists(
