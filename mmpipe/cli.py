@@ -4,9 +4,13 @@ Every refusal prints one line with the reason and exits with the code its error 
 Commands are imported when they are called, so that the processes of a line do not pay for their imports.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
+
+from mmpipe import interrupts
+
+if __name__ == "__main__":  # `python -m mmpipe.cli`: a signal during the imports below ends it quietly
+    interrupts.leave_at_once()
 
 import typer
 
@@ -20,8 +24,8 @@ from mmpipe.cli_options import (
     SourcesArgument,
     json_file,
 )
-from mmpipe.errors import MmpipeError, UsageError
-from ringbuf.errors import RingbufError
+from mmpipe.errors import UsageError
+from mmpipe.program import end_well
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 risk_app = typer.Typer(no_args_is_help=True, help="Commands to the risk daemon.")
@@ -188,12 +192,15 @@ def train(
     config: ConfigOption = Path("pipeline.toml"),
     lead: Annotated[Path | None, typer.Option("--lead", help="the lead's recording, any format")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of bags, starts and resampling")] = 1,
+    unjudged: Annotated[
+        bool, typer.Option("--unjudged", help="write what nothing was left to judge")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Train a model on the first part of recordings, judge it on the rest, write artefact and report."""
     from mmpipe.commands.train import TrainOptions, train_models
 
-    train_models(TrainOptions(model, tuple(data), out, config, lead, seed, json))
+    train_models(TrainOptions(model, tuple(data), out, config, lead, seed, json, unjudged))
 
 
 @models_app.command("list")
@@ -370,22 +377,15 @@ def config_show(config: ConfigOption = Path("pipeline.toml")) -> None:
 
 @config_app.command("check")
 def config_check(config: ConfigOption = Path("pipeline.toml")) -> None:
-    """Check the configuration; silent and 0 when it is sound."""
+    """Check the configuration and the models it names; silent and 0 when all is sound."""
     from mmpipe.commands.config import check_config
 
     check_config(config)
 
 
 def main() -> None:
-    """Entry point of the `mmpipe` script."""
-    try:
-        app()
-    except MmpipeError as error:
-        sys.stderr.write(f"mmpipe: {error}\n")
-        sys.exit(error.exit_code)
-    except RingbufError as error:
-        sys.stderr.write(f"mmpipe: {error}\n")
-        sys.exit(1)
+    """Run the command that was typed."""
+    end_well(app)
 
 
 if __name__ == "__main__":

@@ -116,9 +116,8 @@ def run_process(
     die_with_parent()
     context = read_context(instance)
     shipper = LogShipper(stage_id.name.lower(), context.config.log, telemetry)
-    stop = StopFlag()
     try:
-        _live(stage_id, context, build, shipper, stop)
+        _live(stage_id, context, build, shipper)
     except Exception as error:
         logger.opt(exception=error).critical("stage died: {}", error)
         shipper.flush(0.5)
@@ -131,7 +130,6 @@ def _live(
     context: Context,
     build: Callable[[Context, wiring.Ports, Clock], Any],
     shipper: LogShipper,
-    stop: "StopFlag",
 ) -> None:
     if context.digest != SOURCE_DIGEST:
         raise PreflightError(
@@ -154,6 +152,7 @@ def _live(
     )  # fmt: skip
     gc.collect()
     gc.freeze()
+    stop = StopFlag()
     beat.ready(core)
     strategy = resolve(config.stages.idle, core_count, len(topology.LINE))
     idle = Idle(strategy, list(ports.inputs.values()), ports.doorbell)
@@ -213,7 +212,10 @@ async def duty_cycle_with_sockets(
 
 
 class StopFlag:
-    """SIGTERM asks for a stop; the stage decides when it is safe to leave."""
+    """SIGTERM asks for a stop; the stage decides when it is safe to leave.
+
+    Made when the stage is warm: before that it has done nothing, and a SIGTERM ends it at once.
+    """
 
     def __init__(self) -> None:
         self.asked = False

@@ -4,6 +4,9 @@
 
 It is never on the line. A stage that dies or hangs is restarted and attaches to the same rings; more
 restarts than allowed stop the line, as does the death of the embedded venue, which nobody can restore.
+
+A signal during the start ends it where it stands (`mmpipe.interrupts`); from the last stage on, which is the
+one that lets market data in, it is only noted: there may be orders, and whoever started the line stops it.
 """
 
 import fcntl
@@ -13,8 +16,9 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ import msgspec
 import numpy as np
 from loguru import logger
 
+from mmpipe import interrupts
 from mmpipe.clock import MonotonicClock
 from mmpipe.config import Config
 from mmpipe.enums import Counter, StageId
@@ -94,7 +99,7 @@ class Supervisor:
         self.halt_reason = ""
         self._folder = runtime_dir(config.instance.name)
         self._spawn = multiprocessing.get_context("spawn")
-        self._children: dict[StageId, BaseProcess] = {}
+        self._children: dict[StageId, SpawnProcess] = {}
         self._segments: dict[str, Segment] = {}
         self._bells: list[Doorbell] = []
         self._deaths: dict[StageId, deque[float]] = {stage: deque() for stage in topology.BEATING}
@@ -104,10 +109,12 @@ class Supervisor:
         self.context: Context
 
     def start(self) -> None:
-        """Bring the line up and return when every stage is READY.
+        """Bring the line up and return when every stage is READY, or when a stop is wanted before that.
 
         Raises
         ------
+        Interrupted
+            A signal came before the last stage was started; nothing is left.
         PreflightError
             Another instance of that name, a port in use, a missing key.
         RiskHaltedError
@@ -127,6 +134,7 @@ class Supervisor:
                 logger.info("removed {}, left by an instance that is dead", name)
             self._start_children()
         except BaseException:
+            interrupts.note_only()  # the end has begun; one more signal must not end the cleaning up
             self._tear_down()
             raise
 
@@ -157,6 +165,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop the rest in order and leave nothing behind."""
+        interrupts.note_only()
         for stage in topology.STOP_ORDER:
             self._end(stage)
         self._end(StageId.VENUE)
@@ -172,19 +181,20 @@ class Supervisor:
         return self.config.venue.kind != "embedded" or StageId.VENUE in self._children
 
     def _take_lock(self) -> None:
-        self._lock = (self._folder / "lock").open("a+")
+        lock = (self._folder / "lock").open("a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            self._lock.seek(0)
-            owner = self._lock.read().strip() or "unknown"
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
             raise PreflightError(
                 f"an instance named '{self.config.instance.name}' already runs (pid {owner}); "
                 "stop it with `mmpipe stop`, or start another with --instance NAME"
             ) from error
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
 
     def _start_children(self) -> None:
         models_sha256 = load_model_set(self.config.models).sha256  # refused here, before anything started
@@ -218,16 +228,21 @@ class Supervisor:
             digest=SOURCE_DIGEST,
             models_sha256=models_sha256,
         )
-        self._segments = ports.create_segments(self.config)
-        self._bells = [
-            Doorbell.create(ports.doorbell_path(self._folder, stage)) for stage in topology.BEATING
-        ]
+        with interrupts.held():
+            self._segments = ports.create_segments(self.config)
+            self._bells = [
+                Doorbell.create(ports.doorbell_path(self._folder, stage)) for stage in topology.BEATING
+            ]
         self.context.write()
         warm(freeze=False)  # once, here: children then find every kernel in the cache
         for stage in self._start_order[:-1]:
             self._start_stage(stage)
         for stage in self._start_order[:-1]:
             self._await_ready(stage)
+        interrupts.check()
+        interrupts.note_only()
+        if interrupts.asked():
+            return  # between the two
         self._start_stage(self._start_order[-1])
         self._await_ready(self._start_order[-1])
 
@@ -238,8 +253,7 @@ class Supervisor:
             args=(settings, self._folder, self.config.log, theirs, self._telemetry),
             name="mmpipe-venue",
         )
-        child.start()
-        self._children[StageId.VENUE] = child
+        self._launch(StageId.VENUE, child)
         theirs.close()
         if not ours.poll(self.config.stages.ready_timeout_s):
             raise DeadlineError(
@@ -260,13 +274,30 @@ class Supervisor:
             args=(self.config.instance.name, self._telemetry),
             name=f"mmpipe-{stage.name.lower()}",
         )
-        child.start()
-        self._children[stage] = child
+        self._launch(stage, child)
+
+    def _launch(self, stage: StageId, child: SpawnProcess) -> None:
+        # No signal between a child's birth and its entry here. The child inherits that Ctrl-C is blocked: a
+        # terminal sends it to every process of the line, and the supervisor alone is to hear it.
+        with interrupts.held():
+            resource_tracker.ensure_running()  # it would unblock Ctrl-C when the child starts it
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+            try:
+                child.start()
+                self._children[stage] = child
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _await_ready(self, stage: StageId) -> None:
         child = self._children[stage]
         timeout_s = self.config.stages.ready_timeout_s
-        wait_until(lambda: self.ready(stage) or child.exitcode is not None, timeout_s)
+
+        def over() -> bool:
+            return self.ready(stage) or child.exitcode is not None or interrupts.asked()
+
+        wait_until(over, timeout_s)
+        if interrupts.asked():
+            return  # noted, not raised: the caller's stop has come before the first order
         if child.exitcode is not None:
             raise PreflightError(
                 f"{stage.name.lower()} died at its start; see {self.context.run_dir}/mmpipe.log"
@@ -324,6 +355,8 @@ class Supervisor:
             child.join()
 
     def _tear_down(self) -> None:
+        if self._lock is None:
+            return  # never begun, or done: what lies in the folder is another's
         for stage in (*topology.STOP_ORDER, StageId.VENUE):
             self._end(stage)
         for segment in self._segments.values():
@@ -336,8 +369,8 @@ class Supervisor:
             ports.doorbell_path(self._folder, stage).unlink(missing_ok=True)
         for name in (CONTEXT_FILE, "risk.sock", "supervisor.sock", SOCKET_FILE):
             (self._folder / name).unlink(missing_ok=True)
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
+        self._lock = None
 
 
 def require_running(instance: str) -> None:

@@ -81,7 +81,7 @@ def test_public_things_say_what_they_are(module: str) -> None:
 
 def test_every_module_is_reachable_from_the_command_line() -> None:
     seen: set[str] = set()
-    todo = ["mmpipe.cli"]
+    todo = ["mmpipe.__main__"]
     while todo:
         module = todo.pop()
         if module in seen or module not in TREES:

@@ -12,6 +12,7 @@ import websockets
 from rich.console import Console
 
 from mmpipe import config as configuration
+from mmpipe import interrupts
 from mmpipe.clock import MonotonicClock
 from mmpipe.dashboard.feed_faults import ASKED_BOOK, ASKED_DEPTH, REFUSED, FaultScript
 from mmpipe.dashboard.feed_witness import FeedWitness, Truth
@@ -53,6 +54,8 @@ def drill_feed(options: DrillOptions) -> None:
 
     Raises
     ------
+    Interrupted
+        A signal came; the line is stopped, nothing is judged.
     AcceptanceError
         A quote stood on an old touch, a book was wrong, or a fault was not seen for what it was.
     """
@@ -112,6 +115,7 @@ def _inject(script: FaultScript, network: "_Network", supervisor: Supervisor, wi
 def _pass(seconds: float, supervisor: Supervisor, witness: FeedWitness) -> None:
     end_s = time.monotonic() + seconds
     while True:
+        interrupts.check()  # the line is up: signals are noted, and the drill stops it in order
         witness.look()
         if not supervisor.watch(LOOK_INTERVAL_S):
             raise DeadlineError(f"drill: the line was stopped: {supervisor.halt_reason}")

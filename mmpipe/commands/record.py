@@ -6,8 +6,6 @@ a running pipeline it observes, and whatever overtakes it is counted as a gap of
 """
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from mmpipe import config as configuration
+from mmpipe import interrupts
 from mmpipe.clock import MonotonicClock
 from mmpipe.enums import Counter, StageId
 from mmpipe.errors import DeadlineError, NotRunningError, UsageError
@@ -63,6 +62,8 @@ def record_market(options: RecordOptions) -> None:
 
     Raises
     ------
+    Interrupted
+        A signal came before anything was recorded.
     DataError
         The folder exists, or the disk failed.
     MmpipeError
@@ -71,9 +72,10 @@ def record_market(options: RecordOptions) -> None:
     if not (options.duration_s >= 0.0 and options.part_minutes > 0.0):
         raise UsageError("--duration must be seconds >= 0, --part-minutes > 0")
     console = Console(stderr=True)
-    stop = _stop_on_signals()
     opened = _beside(options) if _runs(options.instance) else _own_feed(options)
     with opened as (context, source, lives):
+        interrupts.check()  # from here on a signal ends the recording, not the command
+        interrupts.note_only()
         out = options.out or Path("recordings") / time.strftime(f"{options.instance}-%Y%m%d-%H%M%S")
         markets = [
             Market(index, symbol.coin, symbol.lead) for index, symbol in enumerate(context.config.symbol)
@@ -85,7 +87,7 @@ def record_market(options: RecordOptions) -> None:
             f"recording {', '.join(m.coin for m in markets)} into {out}   Ctrl-C stops", soft_wrap=True
         )
         seen = _Recorder(source, writer)
-        seen.run(options.duration_s, stop, lives, console)
+        seen.run(options.duration_s, lives, console)
         counters = _feed_counters(context)
     manifest = writer.close()
     report = {
@@ -119,7 +121,7 @@ class _Recorder:
     def digest(self) -> str:
         return self._hash.hexdigest()
 
-    def run(self, duration_s: float, stop: threading.Event, lives: Any, console: Console) -> None:
+    def run(self, duration_s: float, lives: Any, console: Console) -> None:
         started_s = time.monotonic()
         next_clock_s = next_line_s = 0.0
         while True:
@@ -133,7 +135,7 @@ class _Recorder:
                 console.print(
                     f"{self.duration_s:8.1f} s  {self.rows:,} events, {self.lost} lost", highlight=False
                 )
-            if stop.is_set() or (duration_s and self.duration_s >= duration_s):
+            if interrupts.asked() or (duration_s and self.duration_s >= duration_s):
                 break
             if not self._take() and not lives():
                 break
@@ -232,10 +234,3 @@ def _runs(instance: str) -> bool:
     except NotRunningError:
         return False
     return True
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from mmpipe.recording.sources import load_source, sources_of
 from mmpipe.replay.engine import ReplayEngine
 from mmpipe.replay.fill_markouts import MidTape, adverse_share, markouts_bps
 from mmpipe.replay.report import mode_occupancy, replay_report, state_sha256
+from mmpipe.replay.scratch import scratch_folder
 from mmpipe.replay.timeline import timeline
 from mmpipe.units import usdc
 from mmpipe.venue.sim.latency_model import latency_settings
@@ -120,7 +120,7 @@ def read_recording(path: Path) -> Recording:
 
 def replay_recording(recording: Recording, config: Config, without: Part = NOTHING) -> dict[str, Any]:
     """Run a recording through the line, less what it is to be without, and return `replay/1`."""
-    with tempfile.TemporaryDirectory(prefix="mmpipe-replay-", dir=_memory_folder()) as folder:
+    with scratch_folder() as folder:
         context = _context(recording, config, folder, without)
         clock = VirtualClock(int(recording.events["local_ts_ns"][0]))
         latency = latency_settings(PLACE_NS, CANCEL_NS, ANSWER_NS)
@@ -193,8 +193,3 @@ def _context(recording: Recording, config: Config, folder: str, without: Part) -
         without=int(without),
         models_sha256=load_model_set(config.models).sha256,
     )
-
-
-def _memory_folder() -> str | None:
-    # The journal of a replay is thrown away; in memory its commits cost nothing.
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None

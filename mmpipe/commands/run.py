@@ -1,7 +1,6 @@
 """`mmpipe run`: start the line, show it, stop it, and say what happened."""
 
 import json
-import signal
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,13 @@ from rich.console import Console
 from rich.live import Live
 
 from mmpipe import config as configuration
+from mmpipe import interrupts
 from mmpipe.config import Config
 from mmpipe.dashboard.screen import render
 from mmpipe.dashboard.status import LineReader
 from mmpipe.errors import DeadlineError, PreflightError, RiskHaltedError, UsageError, VenueError
 from mmpipe.models.model_set import paths_by_kind
+from mmpipe.replay.scratch import remove_orphans
 from mmpipe.store.journal import positions_of
 from mmpipe.venue.rest import fetch_info
 from stages.order_port import journal_path
@@ -48,15 +49,20 @@ def run_line(options: RunOptions) -> None:
 
     Raises
     ------
+    Interrupted
+        A signal came before the line was up; nothing was sent, nothing is left.
     MmpipeError
         Whatever keeps the line from starting, or from ending with nothing open.
     """
     config = load_config(options)
+    remove_orphans()
     console = Console(stderr=True)
-    asked = _StopRequest()
     supervisor = Supervisor(config)
     console.print(f"starting '{config.instance.name}' ({config.venue.mode} on {config.venue.kind}) …")
-    supervisor.start()
+    try:
+        supervisor.start()
+    except interrupts.Interrupted as end:
+        raise interrupts.Interrupted(f"{end} before the line was up: no order was sent") from None
     try:
         reader = LineReader(supervisor.context)
         started_s = time.monotonic()
@@ -64,7 +70,7 @@ def run_line(options: RunOptions) -> None:
             f"venue {supervisor.context.venue_url}   run {supervisor.context.run_dir}   Ctrl-C stops",
             soft_wrap=True,  # scripts look for these words, whatever the width and the length of the path
         )
-        _watch(supervisor, reader, options, asked, console)
+        _watch(supervisor, reader, options, console)
         status = _close(supervisor, reader, time.monotonic() - started_s)
     finally:
         supervisor.stop()
@@ -103,27 +109,19 @@ def load_config(options: RunOptions) -> Config:
     return config
 
 
-class _StopRequest:
+def _watch(supervisor: Supervisor, reader: LineReader, options: RunOptions, console: Console) -> None:
     # Ctrl-C and SIGTERM end the run in order; a second Ctrl-C does not hurry it: orders come first.
-    def __init__(self) -> None:
-        self.asked = False
-        signal.signal(signal.SIGINT, self._ask)
-        signal.signal(signal.SIGTERM, self._ask)
-
-    def _ask(self, number: int, frame: object) -> None:
-        self.asked = True
-
-
-def _watch(
-    supervisor: Supervisor, reader: LineReader, options: RunOptions, asked: _StopRequest, console: Console
-) -> None:
     deadline_s = time.monotonic() + options.duration_s if options.duration_s else float("inf")
     screen = None if options.headless else Live(console=console, screen=False, auto_refresh=False)
     next_s = 0.0
+
+    def goes_on() -> bool:
+        return not interrupts.asked() and time.monotonic() < deadline_s
+
     if screen:
         screen.start()
     try:
-        while not asked.asked and time.monotonic() < deadline_s and supervisor.watch(SCREEN_INTERVAL_S):
+        while goes_on() and supervisor.watch(SCREEN_INTERVAL_S):
             if time.monotonic() < next_s:
                 continue
             next_s = time.monotonic() + (SCREEN_INTERVAL_S if screen else HEADLESS_LINE_S)

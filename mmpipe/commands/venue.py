@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-import signal
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvloop
 
 from mmpipe import config as configuration
+from mmpipe import interrupts
 from mmpipe.errors import MmpipeError, NotRunningError, PreflightError, UsageError
 from mmpipe.venue.hyperliquid_signing import address_of
 from mmpipe.venue.sim.faults import FAULTS
@@ -67,7 +68,10 @@ def run_venue(options: VenueOptions) -> None:
             f"an exchange named '{options.instance}' runs already; stop it, or name this one with --instance"
         )
     warm(freeze=True)
+    interrupts.note_only()
+    interrupts.check()
     uvloop.run(_serve(settings, folder))
+    sys.stderr.write("the exchange has stopped\n")
 
 
 def list_venue() -> None:
@@ -143,8 +147,14 @@ def _answers(socket: Path) -> bool:
 
 async def _serve(settings: VenueSettings, folder: Path) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    interrupts.note_only(end)
+    if interrupts.asked():
+        stop.set()
 
     def announce(url: str) -> None:
         for line in announcement(settings, url):

@@ -139,4 +139,4 @@ def test_a_stage_of_other_sources_is_refused(tmp_path: Path) -> None:
         raise AssertionError("a stage of other sources must not be built")
 
     with pytest.raises(PreflightError, match="sources"):
-        runner._live(StageId.FEATURES, context, build, Asked(), Asked())  # type: ignore[arg-type]
+        runner._live(StageId.FEATURES, context, build, Asked())  # type: ignore[arg-type]
