@@ -11,6 +11,7 @@ MODES = 5
 VENUES = 2  # number of Venue members
 STREAM_KINDS = 6  # number of StreamKind members
 MODEL_KINDS = 5  # number of ModelKind members
+SIGNAL_REFUSALS = 9  # number of SignalRefusal members
 
 BOARD = record(
     256,
@@ -126,6 +127,6 @@ ALPHA_BOARD = record(
     ("changes", "i8"),  # alarms so far
     ("run_length_s", "f8"),  # since the slow level of the spread last changed
     ("external_accepted", "i8"),  # of all symbols
-    ("external_refused", "i8"),
-    ("pad", "u1", (104,)),
+    ("external_refused", "i8", (SIGNAL_REFUSALS,)),  # by SignalRefusal
+    ("pad", "u1", (40,)),
 )

@@ -360,3 +360,17 @@ class Part(IntFlag):
     CROSS_ASSET = 128
     FUNDING = 256
     STAT_ARB = 512
+
+
+class SignalRefusal(IntEnum):
+    """Why something said on the socket of external signals is none."""
+
+    TOO_LONG = 0  # more bytes than a line may have
+    MALFORMED = 1  # not JSON in UTF-8
+    BAD_FIELD = 2  # no object, or a key missing, unknown, of another type, or out of range
+    UNKNOWN_SYMBOL = 3
+    TOO_MANY_MODELS = 4
+    TOO_OFTEN = 5  # one model, more than it may send
+    NOT_TAKEN = 6  # alpha does not empty the inbox
+    TOO_MANY_CONNECTIONS = 7  # all in use: the new one was turned away
+    GAVE_WAY = 8  # an idle connection, closed for a new one

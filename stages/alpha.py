@@ -79,7 +79,7 @@ class AlphaStage:
     def _show(self) -> None:
         desk = self.inbox.desk
         for symbol, board in enumerate(self._boards):
-            board.write(self._engine.board(symbol, desk.accepted_count, desk.refused_count))
+            board.write(self._engine.board(symbol, desk.accepted_count, desk.refused))
 
 
 def process(instance: str, telemetry: object = None) -> None:

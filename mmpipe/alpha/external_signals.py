@@ -15,10 +15,12 @@ import numpy as np
 from msgspec import Meta
 
 from mmpipe.clock import NS_PER_MS, NS_PER_S
+from mmpipe.enums import SignalRefusal
 from mmpipe.records import EXTERNAL_SIGNAL
 from ringbuf.jit import kernel
 
 MODELS_MAX: Final = 16
+KEPT_NS: Final = 60 * NS_PER_S  # after its last signal is over, in which a model keeps its place
 ROOT_2_OVER_PI: Final = 0.7978845608028654  # E|x| of a normal x in standard deviations
 
 
@@ -42,6 +44,12 @@ class ExternalDesk:
         Names of the symbols, in their order.
     per_s_max : float
         Signals a model may send per second; a second's worth may come at once.
+
+    Attributes
+    ----------
+    accepted_count : int
+    refused : ndarray of int64, shape (SignalRefusal,)
+        By reason.
     """
 
     def __init__(self, coins: Sequence[str], per_s_max: float) -> None:
@@ -49,10 +57,11 @@ class ExternalDesk:
         self._per_s_max = per_s_max
         self._models: dict[str, int] = {}
         self._budgets = np.zeros((MODELS_MAX, 2))  # signals left, when that was so (s)
+        self._over_ns = np.zeros(MODELS_MAX, np.int64)  # when the last signal of each is over
         self._next_id = 1
         self._decoder = msgspec.json.Decoder(Request)
         self.accepted_count = 0
-        self.refused_count = 0
+        self.refused = np.zeros(len(SignalRefusal), np.int64)
 
     def judge(self, line: bytes, now_ns: int) -> tuple[dict[str, Any], np.ndarray | None]:
         """One request.
@@ -71,35 +80,54 @@ class ExternalDesk:
         """
         try:
             request = self._decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            return self.refuse(f"not a signal: {error}"), None
+        except msgspec.ValidationError as error:
+            return self.refuse(SignalRefusal.BAD_FIELD, f"not a signal: {error}"), None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return self.refuse(SignalRefusal.MALFORMED, f"not a signal: {error}"), None
         symbol = self._symbols.get(request.symbol)
         if symbol is None:
-            return self.refuse(f"symbol '{request.symbol}' is not traded; known: {[*self._symbols]}"), None
-        model = self._models.get(request.model_id, len(self._models))
-        if model >= MODELS_MAX:
-            return self.refuse(f"{MODELS_MAX} models are known already; use one of their model_ids"), None
-        if not self._within_rate(model, now_ns / NS_PER_S, new=request.model_id not in self._models):
-            return self.refuse(f"more than {self._per_s_max:g} signals a second; send less often"), None
-        self._models[request.model_id] = model
+            text = f"symbol '{request.symbol}' is not traded; known: {[*self._symbols]}"
+            return self.refuse(SignalRefusal.UNKNOWN_SYMBOL, text), None
+        model = self._place_of(request.model_id, now_ns)
+        if model is None:
+            text = f"{MODELS_MAX} models are known already; use one of their model_ids"
+            return self.refuse(SignalRefusal.TOO_MANY_MODELS, text), None
+        if not self._within_rate(model, now_ns / NS_PER_S):
+            text = f"more than {self._per_s_max:g} signals a second; send less often"
+            return self.refuse(SignalRefusal.TOO_OFTEN, text), None
         row = np.zeros(1, EXTERNAL_SIGNAL)
         row["seq"] = self.accepted_count = self.accepted_count + 1
         row["ts_ns"], row["model"], row["symbol"] = now_ns, model, symbol
         row["direction"], row["confidence"] = request.direction, request.confidence
         row["horizon_ns"] = request.horizon_ms * NS_PER_MS
+        self._over_ns[model] = max(self._over_ns[model], now_ns + request.horizon_ms * NS_PER_MS)
         row["prediction_id"] = request.prediction_id or self._next_id
         self._next_id = max(self._next_id, int(row["prediction_id"][0])) + 1
         return {"ok": True, "prediction_id": int(row["prediction_id"][0])}, row
 
-    def refuse(self, detail: str) -> dict[str, Any]:
-        """The answer to what is not a signal, counted."""
-        self.refused_count += 1
-        return {"ok": False, "detail": detail}
+    def refuse(self, reason: SignalRefusal, detail: str) -> dict[str, Any]:
+        """The answer to what is not a signal, counted by its reason."""
+        self.refused[reason] += 1
+        return {"ok": False, "reason": reason.name.lower(), "detail": detail}
 
-    def _within_rate(self, model: int, now_s: float, new: bool) -> bool:
+    def _place_of(self, model_id: str, now_ns: int) -> int | None:
+        # A known model has its own; a new one gets a free place, or that of a model long over, or none.
+        if model_id in self._models:
+            return self._models[model_id]
+        place = len(self._models)
+        if place >= MODELS_MAX:
+            place = int(np.argmin(self._over_ns))
+            if now_ns < self._over_ns[place] + KEPT_NS:
+                return None
+            del self._models[next(name for name, index in self._models.items() if index == place)]
+        self._models[model_id] = place
+        self._over_ns[place] = now_ns
+        self._budgets[place] = max(self._per_s_max, 1.0), now_ns / NS_PER_S
+        return place
+
+    def _within_rate(self, model: int, now_s: float) -> bool:
         left, since_s = self._budgets[model]
-        most = max(self._per_s_max, 1.0)
-        left = most if new else min(left + (now_s - since_s) * self._per_s_max, most)
+        left = min(left + (now_s - since_s) * self._per_s_max, max(self._per_s_max, 1.0))
         allowed = left >= 1.0
         self._budgets[model] = left - float(allowed), now_s
         return allowed

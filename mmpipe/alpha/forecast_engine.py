@@ -118,15 +118,17 @@ class ForecastEngine:
         """EXTERNAL_SIGNAL rows, in force from the next batch on."""
         external_signals.take(self._state.externals, rows)
 
-    def board(self, symbol: int, accepted: int, refused: int) -> np.ndarray:
+    def board(self, symbol: int, accepted: int, refused: np.ndarray) -> np.ndarray:
         """ALPHA_BOARD of a symbol, shape (1,), valid until the next call.
 
         Parameters
         ----------
         symbol : int
             Index.
-        accepted, refused : int
+        accepted : int
             External signals so far.
+        refused : ndarray of int64, shape (SignalRefusal,)
+            And what was none, by reason.
         """
         state, out = self._state, self._board[0]
         spread, beta = state.spreads[symbol], state.betas[symbol, 0]

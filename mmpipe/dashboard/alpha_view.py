@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmpipe.enums import Signal
+from mmpipe.enums import Signal, SignalRefusal
 
 
 def alpha_view(board: np.void) -> dict[str, Any]:
@@ -35,6 +35,11 @@ def alpha_view(board: np.void) -> dict[str, Any]:
         "level_age_s": float(board["run_length_s"]),
         "external": {
             "accepted": int(board["external_accepted"]),
-            "refused": int(board["external_refused"]),
+            "refused": int(board["external_refused"].sum()),
+            "refused_by": {
+                reason.name.lower(): int(count)
+                for reason, count in zip(SignalRefusal, board["external_refused"], strict=True)
+                if count
+            },
         },
     }

@@ -40,6 +40,7 @@ def test_tables_of_codes_fit_their_records() -> None:
     assert len(enums.Param) == records.PARAMS_COUNT
     assert len(enums.Mode) == boards.MODES
     assert len(enums.ModelKind) == boards.MODEL_KINDS
+    assert len(enums.SignalRefusal) == boards.SIGNAL_REFUSALS
     assert len(enums.Signal) <= records.SIGNALS
     assert len(records.MARKOUT_HORIZONS_S) == records.MARKOUTS
     assert len(enums.Regime) == records.REGIMES

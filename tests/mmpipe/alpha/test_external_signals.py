@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmpipe.alpha import external_signals
-from mmpipe.alpha.external_signals import MODELS_MAX, ExternalDesk
+from mmpipe.alpha.external_signals import KEPT_NS, MODELS_MAX, ExternalDesk
+from mmpipe.enums import SignalRefusal
 from mmpipe.records import EXTERNAL_SIGNAL
 
 S = 1_000_000_000
@@ -38,7 +39,7 @@ def test_a_signal_becomes_a_record_and_gets_a_number() -> None:
     }  # fmt: skip
     assert said(made, prediction_id=77)[0]["prediction_id"] == 77
     assert said(made)[0]["prediction_id"] == 78
-    assert (made.accepted_count, made.refused_count) == (3, 0)
+    assert (made.accepted_count, made.refused.sum()) == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_what_is_wrong_is_refused_by_name(changes: dict[str, object], words: str
     assert row is None
     assert answer["ok"] is False
     assert words in str(answer["detail"])
-    assert made.refused_count == 1
+    assert made.refused.sum() == 1
 
 
 @given(st.binary(max_size=300))
@@ -71,7 +72,9 @@ def test_bytes_that_mean_nothing_are_answered(line: bytes) -> None:
     assert answer["ok"] is False
 
 
-@pytest.mark.parametrize("line", [b'{"direction": NaN}', b"[]", b"[" * 4000, b"1e999"])
+@pytest.mark.parametrize(
+    "line", [b'{"direction": NaN}', b"[]", b"[" * 4000, b"1e999", b'{"model_id": "\xff\xfe"}', b"\0"]
+)
 def test_numbers_that_are_none_and_depth_are_answered(line: bytes) -> None:
     assert desk().judge(line, S)[0]["ok"] is False
 
@@ -90,6 +93,21 @@ def test_no_more_models_than_there_is_room_for() -> None:
     answers = [said(made, model_id=f"m{index}")[0]["ok"] for index in range(MODELS_MAX + 1)]
     assert answers == [True] * MODELS_MAX + [False]
     assert said(made, model_id="m0")[0]["ok"]
+
+
+def test_a_model_long_over_gives_its_place_to_a_new_one() -> None:
+    made = desk()
+    for index in range(MODELS_MAX):
+        assert said(made, S + index, model_id=f"m{index}")[0]["ok"]
+    over = S + 2 * S + KEPT_NS  # the horizon of the first, and what it is kept beyond
+    assert not said(made, over - 1, model_id="new")[0]["ok"]
+    answer, row = said(made, over, model_id="new")
+    assert answer["ok"]
+    assert row is not None
+    assert row["model"][0] == 0
+    # Whose place it was comes back like any other new one: there is none yet.
+    assert said(made, over, model_id="m0")[0]["reason"] == "too_many_models"
+    assert made.refused[SignalRefusal.TOO_MANY_MODELS] == 2
 
 
 def in_force(*signals: dict[str, object]) -> np.ndarray:

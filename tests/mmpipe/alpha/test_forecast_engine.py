@@ -13,7 +13,7 @@ from mmpipe.alpha import target
 from mmpipe.alpha.external_signals import ExternalDesk
 from mmpipe.alpha.forecast_engine import ForecastEngine
 from mmpipe.config import settings_row
-from mmpipe.enums import Counter, FeedState, Param, Reason, Signal, Trigger
+from mmpipe.enums import Counter, FeedState, Param, Reason, Signal, SignalRefusal, Trigger
 from mmpipe.records import FORECAST, INSTRUMENT, PARAMS
 from tests.mmpipe.alpha.snapshots import Pair, S, snapshot
 
@@ -230,10 +230,11 @@ def test_the_board_shows_what_is_in_force() -> None:
     made = engine()
     made.on_params(params(Param.SIGNAL_WEIGHT_STAT_ARB, 0.7))
     made.on_snapshots(snapshot(ts_ns=S, lead_divergence_bps=3.0))
-    board = made.board(0, accepted=3, refused=2)[0]
+    board = made.board(0, accepted=3, refused=np.arange(len(SignalRefusal)))[0]
     assert board["signal_weights"][Signal.STAT_ARB] == 0.7
     assert board["signal_weights"][Signal.LEAD_LAG] == CONFIG.priors.signal_weight_lead_lag
-    assert (board["ts_ns"], board["external_accepted"], board["external_refused"]) == (S, 3, 2)
+    assert (board["ts_ns"], board["external_accepted"]) == (S, 3)
+    assert board["external_refused"].tolist() == list(range(len(SignalRefusal)))
     assert board["lead_beta"] == CONFIG.priors.lead_lag_beta
     assert board["lead_lag_ms"] > 0.0
 
