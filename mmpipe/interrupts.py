@@ -6,8 +6,9 @@
     ignore()          the command is over, its process ends
     with held():      a signal waits for the end of the block: what it opens is known before it is closed
 
-Later signals change nothing: they neither hurry nor break the end that the first one began. Python prints and
-forgets an exception that falls into a destructor or a callback from C; this one is then raised once more.
+Later signals change nothing: they neither hurry nor break the end that the first one began. Python forgets an
+exception that falls into a destructor or a callback, and C code may clear one: the exception that dies before
+the command has ended is raised once more.
 """
 
 import os
@@ -24,10 +25,6 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 AGAIN_S: Final = 0.02  # after which a lost exception is raised once more
 
 
-class Interrupted(BaseException):
-    """The command was asked to end; not an error, so nothing that handles errors may swallow it."""
-
-
 class _Mode(Enum):
     LEAVE = "leave"
     RAISE = "raise"
@@ -40,8 +37,15 @@ class _State:
     held = 0
     number = 0  # of the first signal; 0: none yet
     raised = False
-    lost = False
     tell: Callable[[], None] | None = None
+
+
+class Interrupted(BaseException):
+    """The command was asked to end; not an error, so nothing that handles errors may swallow it."""
+
+    def __del__(self, state: type[_State] = _State) -> None:
+        if state.mode is _Mode.RAISE:
+            _raise_again()  # it was swallowed: who ends a command leaves this mode first
 
 
 def leave_at_once() -> None:
@@ -72,7 +76,8 @@ def note_only(tell: Callable[[], None] | None = None) -> None:
 
 
 def ignore() -> None:
-    """From now on a signal is nothing: the process goes away, and Python takes handlers down before the rest."""
+    """From now on a signal is nothing: the process goes away, and Python takes its handlers down early."""
+    _State.mode = _Mode.NOTE
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -112,9 +117,9 @@ def _raise() -> None:
 
 
 def _on_signal(number: int, frame: object) -> None:
-    if _State.number and not _State.lost:
+    if _State.number:
         return
-    _State.number, _State.lost = _State.number or number, False
+    _State.number = number
     if _State.mode is _Mode.LEAVE:
         os.write(2, f"mmpipe: ended by {signal.Signals(number).name}\n".encode())
         os._exit(EXIT_CODE)
@@ -127,11 +132,16 @@ def _on_signal(number: int, frame: object) -> None:
 def _on_unraisable(unraisable: Any) -> None:
     if not issubclass(unraisable.exc_type, Interrupted):
         sys.__unraisablehook__(unraisable)
-        return
-    _State.lost = True
-    main = threading.main_thread().ident
-    assert main is not None, "the main thread runs"
-    # To the main thread itself: a sleep there ends only when the signal is its own.
-    again = threading.Timer(AGAIN_S, signal.pthread_kill, (main, _State.number))
+
+
+def _raise_again() -> None:
+    again = threading.Timer(AGAIN_S, _send_again)
     again.daemon = True
     again.start()
+
+
+def _send_again() -> None:
+    number, _State.number, _State.raised = _State.number, 0, False
+    main = threading.main_thread().ident
+    assert main is not None, "the main thread runs"
+    signal.pthread_kill(main, number)  # to itself: a sleep there ends only by its own signal

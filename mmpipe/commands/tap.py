@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmpipe import interrupts
 from mmpipe.clock import Clock, MonotonicClock
 from mmpipe.dashboard.record_view import Filter, RecordView
 from mmpipe.errors import NotRunningError, UsageError
-from mmpipe.interrupts import Interrupted
 from ringbuf import CellReader, Observer, Segment, SegmentNotFound
 from ringbuf.layout import KIND_CELL, KIND_RING
 from ringbuf.mapping import FOLDER
@@ -73,7 +73,8 @@ def watch(tap: "Tap", hz: float) -> None:
             sys.stdout.flush()
             time.sleep(1.0 / hz)
         sys.stdout.flush()
-    except Interrupted:
+    except interrupts.Interrupted:
+        interrupts.note_only()
         return
     except BrokenPipeError:
         # The interpreter flushes once more when it exits, and would fail with 120: let that go nowhere.

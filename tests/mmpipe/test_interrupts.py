@@ -100,6 +100,23 @@ def test_one_that_falls_into_a_destructor_is_raised_again() -> None:
     assert ended(script) == (130, "mmpipe: ended by SIGINT\n")
 
 
+def test_one_that_is_swallowed_is_raised_again() -> None:
+    script = """
+        import time
+        from mmpipe.program import end_well
+        def command():
+            for attempt in range(3):
+                try:
+                    print("now" if not attempt else "again")
+                    time.sleep(60)
+                except BaseException:
+                    pass
+            time.sleep(60)
+        end_well(command)
+    """
+    assert ended(script) == (130, "again\nagain\nmmpipe: ended by SIGINT\n")
+
+
 def test_who_ends_in_order_is_told_and_nothing_is_raised() -> None:
     script = """
         import time
