@@ -19,7 +19,7 @@ from mmpipe import config as configuration
 from mmpipe import interrupts
 from mmpipe.clock import MonotonicClock
 from mmpipe.enums import Counter, StageId
-from mmpipe.errors import DeadlineError, NotRunningError, UsageError
+from mmpipe.errors import DataError, DeadlineError, NotRunningError, UsageError
 from mmpipe.provenance import provenance
 from mmpipe.recording.event_hash import EventHash
 from mmpipe.recording.manifest import Market
@@ -71,6 +71,8 @@ def record_market(options: RecordOptions) -> None:
     """
     if not (options.duration_s >= 0.0 and options.part_minutes > 0.0):
         raise UsageError("--duration must be seconds >= 0, --part-minutes > 0")
+    if options.out is not None and options.out.exists():
+        raise DataError(f"{options.out}: exists already; name a new folder")
     console = Console(stderr=True)
     opened = _beside(options) if _runs(options.instance) else _own_feed(options)
     with opened as (context, source, lives):

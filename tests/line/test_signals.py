@@ -47,11 +47,12 @@ def test_a_signal_is_answered_heard_in_forecasts_and_measured_before_it_is_acted
 
         line.await_true(is_heard, 30.0, "a forecast carries the signal")
 
-        def shown() -> dict[str, int]:
-            found: dict[str, int] = reader.status()["symbols"]["BTC"]["alpha"]["external"]
+        def shown() -> dict[str, object]:
+            found: dict[str, object] = reader.status()["symbols"]["BTC"]["alpha"]["external"]
             return found
 
-        line.await_true(lambda: shown() == {"accepted": 1, "refused": 1}, 10.0, "status counts it")
+        counted = {"accepted": 1, "refused": 1, "refused_by": {"unknown_symbol": 1}}
+        line.await_true(lambda: shown() == counted, 10.0, "status counts it")
         weights = reader.status()["symbols"]["BTC"]["alpha"]["signal_weights"]
         assert weights["external"] == 0.0
         assert weights["lead_lag"] > 0.0

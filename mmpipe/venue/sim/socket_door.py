@@ -134,7 +134,10 @@ class SocketDoor:
             return web.Response(status=429, text="Too many connections")
         try:
             socket = web.WebSocketResponse(max_msg_size=MESSAGE_SIZE_MAX, compress=False, timeout=1.0)
-            await socket.prepare(request)
+            try:
+                await socket.prepare(request)
+            except ConnectionError:
+                return web.Response(status=400)  # it left during the handshake: nobody reads this
             session = Session(socket, request, self._clock.now_ns(), maker)
             self._sessions[session] = None
             self.attended |= maker
