@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from mmpipe import config as configuration
+from mmpipe.models.model_set import load_model_set
 
 
 def show_config(path: Path) -> None:
@@ -19,11 +20,13 @@ def show_config(path: Path) -> None:
 
 
 def check_config(path: Path) -> None:
-    """Load the configuration and say nothing when it is sound.
+    """Load the configuration and the models it names, and say nothing when all is sound.
 
     Raises
     ------
     ConfigError
         A key is wrong.
+    ArtefactError
+        A file under `[models]` is missing, of another kind, or may not decide: what `run` would say.
     """
-    configuration.load(path)
+    load_model_set(configuration.load(path).models)
