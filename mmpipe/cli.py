@@ -22,6 +22,7 @@ from mmpipe.cli_options import (
     ModelOption,
     OutOption,
     SourcesArgument,
+    TrainOutOption,
     json_file,
 )
 from mmpipe.errors import UsageError
@@ -188,7 +189,7 @@ def train(
         str, typer.Argument(help="toxicity, queue-value, fill-survival, microprice, regime or all")
     ],
     data: Annotated[list[Path], typer.Argument(help="recordings, npz files, or folders of them")],
-    out: Annotated[Path, typer.Option("--out", help="the artefact, .npz; for `all` a folder")],
+    out: TrainOutOption,
     config: ConfigOption = Path("pipeline.toml"),
     lead: Annotated[Path | None, typer.Option("--lead", help="the lead's recording, any format")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of bags, starts and resampling")] = 1,

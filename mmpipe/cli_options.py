@@ -16,6 +16,14 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def creatable(path: Path) -> Path:
+    """Refuse what cannot be made, whatever of its folders there is yet, before the work is done."""
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise UsageError(f"--out {path}: {there} is no folder, or cannot be written; name another place")
+    return path
+
+
 def json_file(what: str) -> Any:
     """The option that names the file a report goes to."""
     return typer.Option("--json", callback=writable, help=f"write {what} to this file")
@@ -28,6 +36,9 @@ SourcesArgument = Annotated[
     list[Path], typer.Argument(help="files of one market in order, or a folder of Hyperliquid CSV files")
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="the new folder")]
+TrainOutOption = Annotated[
+    Path, typer.Option("--out", callback=creatable, help="the artefact, .npz; for `all` a folder")
+]
 ModelOption = Annotated[
     list[Path] | None,
     typer.Option("--model", help="an artefact of `mmpipe train` that decides; repeatable, one of a kind"),

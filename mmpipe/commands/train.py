@@ -36,6 +36,7 @@ class TrainOptions:
     lead: Path | None
     seed: int
     as_json: bool
+    unjudged: bool = False
 
 
 def train_models(options: TrainOptions) -> None:
@@ -51,7 +52,7 @@ def train_models(options: TrainOptions) -> None:
     UsageError
         No such model, a name that does not end in .npz, or a training library is missing.
     DataError
-        A recording cannot be read or holds too little.
+        A recording cannot be read, or holds too little to learn from or to judge by.
     """
     logger.remove()
     logger.add(sys.stderr, level="WARNING", format="{level}: {message}")
@@ -66,7 +67,7 @@ def train_models(options: TrainOptions) -> None:
         for index, (kind, path) in enumerate(targets.items()):
             bar.update(task, completed=0.6 + 0.4 * index / len(targets), description=kind.name.lower())
             try:
-                trained = train(kind, sources, own, options.seed)
+                trained = train(kind, sources, own, options.seed, options.unjudged)
             except DataError as error:
                 refused.append(str(error))
                 continue
@@ -92,13 +93,15 @@ def report_path(path: Path) -> Path:
 def _targets(options: TrainOptions) -> dict[ModelKind, Path]:
     names = {kind.name.lower().replace("_", "-"): kind for kind in ModelKind}
     if options.model == ALL:
-        options.out.mkdir(parents=True, exist_ok=True)
+        if options.out.exists() and not options.out.is_dir():
+            raise UsageError(f"--out {options.out}: is a file; name a folder")
         return {kind: options.out / f"{name}.npz" for name, kind in names.items()}
     if options.model not in names:
         raise UsageError(f"no model '{options.model}'; there are {', '.join(names)} and {ALL}")
     if options.out.suffix != ".npz":
         raise UsageError(f"--out {options.out}: name a file that ends in .npz")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    if options.out.is_dir():
+        raise UsageError(f"--out {options.out}: is a folder; name a file")
     return {names[options.model]: options.out}
 
 
@@ -127,6 +130,7 @@ def _sources(options: TrainOptions, config: Config, say: Any) -> tuple[list[Capt
 
 
 def _write(trained: Trained, path: Path, sources: list[Capture], config: Config, seed: int) -> Artefact:
+    path.parent.mkdir(parents=True, exist_ok=True)
     artefact = save_trained(path, trained, sources, config, seed)
     write_report(report_path(path), artefact)
     return artefact

@@ -76,7 +76,7 @@ def market_sets(paths: Sequence[Path]) -> list[MarketSet]:
     UsageError
         There is none.
     DataError
-        One cannot be read.
+        One cannot be read, or is there twice.
     """
     sources: list[Source] = []
     for path in paths:
@@ -89,7 +89,19 @@ def market_sets(paths: Sequence[Path]) -> list[MarketSet]:
             sources += sources_of([path])
     if not sources:
         raise UsageError(f"{', '.join(map(str, paths))}: no recording there; name npz files or recordings")
-    return sorted((_market(source) for source in sources), key=lambda market: market.name)
+    markets = sorted((_market(source) for source in sources), key=lambda market: market.name)
+    return [_named_apart(market, markets[:index]) for index, market in enumerate(markets)]
+
+
+def _named_apart(market: MarketSet, before: Sequence[MarketSet]) -> MarketSet:
+    # Reports are by name: another market of the same name would take the place of the first.
+    alike = [other for other in before if other.name == market.name]
+    if any(np.array_equal(other.recording.events, market.recording.events) for other in alike):
+        raise DataError(f"{market.name}: named twice; data that counts twice looks surer than it is")
+    if not alike:
+        return market
+    name = f"{market.name}#{len(alike) + 1}"
+    return replace(market, name=name, recording=replace(market.recording, name=name))
 
 
 def _market(source: Source) -> MarketSet:

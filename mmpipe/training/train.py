@@ -6,7 +6,7 @@ own.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from mmpipe.models.model_inputs import FEATURE_NAMES, schema_hash
 from mmpipe.models.trade_features import TOXICITY_INPUTS
 from mmpipe.provenance import provenance
 from mmpipe.training import judge
-from mmpipe.training.dataset import TRAIN_SHARE, Capture
+from mmpipe.training.dataset import TRAIN_SHARE, Capture, embargo_s
 from mmpipe.training.fit_fill_survival import fit_fill_survival
 from mmpipe.training.fit_queue_value import fit_queue_value
 from mmpipe.training.fit_regime import fit_regime
@@ -70,7 +70,9 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def train(kind: ModelKind, sources: Sequence[Capture], config: Config, seed: int) -> Trained:
+def train(
+    kind: ModelKind, sources: Sequence[Capture], config: Config, seed: int, unjudged: bool = False
+) -> Trained:
     """Fit a model to the first part of every recording, judge it on the second part of each.
 
     Parameters
@@ -81,17 +83,43 @@ def train(kind: ModelKind, sources: Sequence[Capture], config: Config, seed: int
     config : Config
         They were captured with.
     seed : int
+    unjudged : bool
+        Take it although no recording had enough left to judge it on; a note says so.
 
     Raises
     ------
     DataError
-        They hold too little of what the model learns from.
+        They hold too little of what the model learns from, or nothing to judge it on.
     """
+    names = ", ".join(source.name for source in sources)
     try:
-        return FITS[kind](sources, config, seed)
+        trained = FITS[kind](sources, config, seed)
     except ValueError as error:
-        names = ", ".join(source.name for source in sources)
         raise DataError(f"{names}: {error}") from error
+    why = why_unjudged(trained.metrics)
+    if not why:
+        return trained
+    if not unjudged:
+        span_s = sum(source.span_ns[1] - source.span_ns[0] for source in sources) / NS_PER_S
+        raise DataError(
+            f"{names}: {kind.name.lower()} would be judged on nothing: {why}; {span_s:.0f} s are recorded, "
+            f"of which the last {1.0 - TRAIN_SHARE:.0%} less {embargo_s(config):g} s of each test; "
+            "record longer, or say --unjudged"
+        )
+    return replace(trained, notes=(*trained.notes, f"never judged: {why}"))
+
+
+def why_unjudged(metrics: Report) -> str:
+    """Why no recording judged a model, in the words of each; "" when one did.
+
+    Parameters
+    ----------
+    metrics : dict
+        Of a `Trained`; figures that are not by recording (of the regimes) judge themselves.
+    """
+    reports = [report for report in metrics.values() if isinstance(report, dict)]
+    reasons = [str(report["why_not"]) for report in reports if "why_not" in report]
+    return ", ".join(dict.fromkeys(reasons)) if len(reasons) == len(reports) else ""
 
 
 def save_trained(

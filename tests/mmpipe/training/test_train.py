@@ -18,7 +18,7 @@ from mmpipe.training.evaluate import verdicts_of
 from mmpipe.training.market_sets import market_sets
 from mmpipe.training.needs import require
 from mmpipe.training.report import write_report
-from mmpipe.training.train import cut_ns, save_trained, train
+from mmpipe.training.train import cut_ns, save_trained, train, why_unjudged
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("MMPIPE_DATA", "../shared/data")) / "norm"
@@ -90,6 +90,53 @@ def test_every_model_becomes_an_artefact_that_reads_back(source: Capture, tmp_pa
     listed = CliRunner().invoke(app, ["models", "list", str(tmp_path)]).output
     assert "damaged.npz: REFUSED" in listed
     assert listed.count("REFUSED") == 1
+
+
+@real
+def test_what_nothing_is_left_to_judge_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    # 33 s: enough fills to fit, and 44 virtual quotes where 50 are needed to judge.
+    with np.load(MARKET) as file:
+        count = len(file["px"])
+        short = {
+            name: file[name][:3000] if file[name].shape == (count,) else file[name] for name in file.files
+        }
+    np.savez(tmp_path / "short.npz", **short)  # type: ignore[arg-type]  # arrays by name
+    out = tmp_path / "made" / "fill.npz"
+    words = ["train", "fill-survival", str(tmp_path / "short.npz"), "--out", str(out)]
+    words += ["--config", str(ROOT / "pipeline.toml")]
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, DataError)
+    assert "44 virtual quotes in the test part, 50 are needed; 33 s are recorded" in str(error)
+    assert "--unjudged" in str(error)
+    assert not out.parent.exists()
+    assert CliRunner().invoke(app, [*words, "--unjudged"]).exit_code == 0
+    assert any("never judged: 44" in note for note in load(out).header.settings["notes"])
+    for twice in ([tmp_path / "short.npz"] * 2, [tmp_path, tmp_path / "short.npz"]):
+        with pytest.raises(DataError, match="named twice"):
+            market_sets(twice)
+
+
+def test_one_recording_that_judges_is_enough() -> None:
+    silent, judged = {"n": 0, "why_not": "few"}, {"n": 60, "skill": 0.1}
+    assert why_unjudged({"a": silent, "b": silent}) == "few"
+    assert why_unjudged({"a": silent, "b": judged}) == ""
+    assert why_unjudged({"log_likelihood": 0.5}) == ""
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    words = [
+        "train",
+        "toxicity",
+        str(tmp_path / "absent.npz"),
+        "--config",
+        str(ROOT / "pipeline.toml"),
+        "--out",
+    ]
+    for out, why in ((tmp_path / "file" / "m.npz", "is no folder"), (tmp_path, "ends in .npz")):
+        error = CliRunner().invoke(app, [*words, str(out)]).exception
+        assert isinstance(error, UsageError)
+        assert why in str(error)
 
 
 def test_the_split_is_by_time_with_nothing_in_between() -> None:
