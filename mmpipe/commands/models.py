@@ -24,6 +24,8 @@ def list_models(folder: Path, as_json: bool) -> None:
         There is no such folder.
     """
     if not folder.is_dir():
+        if folder.exists():
+            raise UsageError(f"{folder}: not a folder; `mmpipe models show {folder}` looks at one artefact")
         raise UsageError(f"{folder}: no such folder; `mmpipe train … --out {folder}/NAME.npz` makes one")
     rows = [_row(path) for path in sorted(folder.glob("*.npz"))]
     if as_json:

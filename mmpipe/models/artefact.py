@@ -21,14 +21,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from mmpipe import interrupts
 from mmpipe.enums import ModelKind
-from mmpipe.errors import ArtefactError
+from mmpipe.errors import ArtefactError, DataError
 from mmpipe.models.artefact_forms import FORMS, golden_error, refusal
 from mmpipe.models.model_inputs import schema_hash
 
 FORMAT: Final = 1
 SIZE_MAX: Final = 64 << 20  # bytes; the largest model of the decision path takes less than one
 GOLDEN_TOLERANCE: Final = 1e-9
+ZIP_MAGIC: Final = b"PK\x03\x04"
 _RESERVED: Final = ("header", "sha256", "golden_inputs", "golden_outputs")
 
 
@@ -117,6 +119,8 @@ def save(
     ------
     ArtefactError
         It would be refused when loaded.
+    DataError
+        It cannot be written.
     """
     entries = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     entries["golden_inputs"] = np.ascontiguousarray(golden_inputs, np.float64)
@@ -128,8 +132,15 @@ def save(
     np.savez(memory, **everything)
     check(_decoded(memory.getvalue(), path), path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(memory.getvalue())
-    temporary.replace(path)
+    try:
+        with interrupts.held():
+            try:
+                temporary.write_bytes(memory.getvalue())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}; nothing was changed") from error
     return load(path)
 
 
@@ -215,6 +226,8 @@ def content_sha256(entries: Mapping[str, np.ndarray]) -> str:
 
 
 def _decoded(content: bytes, path: Path) -> Artefact:
+    if not content.startswith(ZIP_MAGIC):  # numpy would take it for a pickle, and say how to open it unsafely
+        raise ArtefactError(f"{path}: not an artefact of `mmpipe train`: no npz file, or not the whole of it")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             entries = {name: file[name] for name in file.files}

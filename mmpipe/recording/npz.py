@@ -52,6 +52,8 @@ def load(path: Path, symbol: int, venue: Venue) -> Recording:
         The file is missing or of another format, a row cannot be, or the market cannot play that role.
     """
     try:
+        if not zipfile.is_zipfile(path):  # numpy would take it for a pickle, and say how to open it unsafely
+            raise DataError(f"{path}: not a readable npz: no zip file, or not the whole of one")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -1,5 +1,6 @@
 """An artefact comes back as it was written, by the same hash, or is refused by name."""
 
+import resource
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmpipe.enums import ModelKind
-from mmpipe.errors import ArtefactError, PreflightError
+from mmpipe.errors import ArtefactError, DataError, PreflightError
 from mmpipe.features.microprice import STATES, mirror
 from mmpipe.models import artefact as artefacts
 from mmpipe.models.artefact import load, save
@@ -218,7 +219,7 @@ def test_what_is_no_artefact_is_refused(tmp_path: Path) -> None:
     np.savez(other, a=np.ones(3))
     with pytest.raises(ArtefactError, match="No such file"):
         load(missing)
-    with pytest.raises(ArtefactError, match="not an artefact"):
+    with pytest.raises(ArtefactError, match="no npz file"):
         load(text)
     with pytest.raises(ArtefactError, match="holds no header"):
         load(other)
@@ -235,3 +236,17 @@ def test_a_file_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(artefacts, "SIZE_MAX", 1_000)
     with pytest.raises(ArtefactError, match="more than 1000"):
         load(path)
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    first = made_models.write(path, VALUE, "linear", made(VALUE, "linear"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(DataError, match="cannot be written: File too large; nothing was changed"):
+            made_models.write(path, VALUE, "linear", made(VALUE, "linear"), seed=9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load(path).sha256 == first.sha256
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.npz"]
