@@ -14,7 +14,7 @@ import numpy as np
 from mmpipe import config as configuration
 from mmpipe.config import Config
 from mmpipe.enums import Part
-from mmpipe.errors import NotRunningError
+from mmpipe.errors import NotRunningError, UsageError
 from mmpipe.models.ablation import less
 from mmpipe.models.model_set import ModelSet, load_model_set
 from mmpipe.records import INSTRUMENT
@@ -76,7 +76,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def runtime_dir(instance: str) -> Path:
-    """Folder of an instance's sockets, doorbells and lock, 0700, created when missing."""
+    """Folder of an instance's sockets, doorbells and lock, 0700, created when missing.
+
+    Raises
+    ------
+    UsageError
+        The name is none, but a way to somewhere else.
+    NotRunningError
+        The folder belongs to somebody else.
+    """
+    if not instance or Path(instance).name != instance:
+        raise UsageError(f"--instance {instance!r}: give a name of a-z, 0-9, _ and -")
     base = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/mmpipe-{os.getuid()}"
     path = Path(base) / "mmpipe" / instance
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -91,6 +91,7 @@ def test_kill_cancels_latches_and_needs_a_reset(tmp_path: Path) -> None:
             "no-such-market",
         ),
         (["status", "--instance", "nobody"], 3, "no pipeline named 'nobody'"),
+        (["status", "--instance", "../nobody"], 2, "give a name"),
         (["stop", "--instance", "nobody"], 3, "no pipeline named 'nobody'"),
         (["kill", "--instance", "nobody"], 3, "no pipeline named 'nobody'"),
         (["replay", "absent.npz"], 1, "absent.npz"),
