@@ -72,7 +72,7 @@ def record_market(options: RecordOptions) -> None:
     if not (options.duration_s >= 0.0 and options.part_minutes > 0.0):
         raise UsageError("--duration must be seconds >= 0, --part-minutes > 0")
     if options.out is not None and options.out.exists():
-        raise DataError(f"{options.out}: exists already; name a new folder")
+        raise DataError(f"{options.out}: cannot be created: it exists; name a new folder")
     console = Console(stderr=True)
     opened = _beside(options) if _runs(options.instance) else _own_feed(options)
     with opened as (context, source, lives):

@@ -55,6 +55,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else() -> None:
     finally:
         process.kill()
         process.wait(30)
+        process.stdout.close()
         for folder in (*kept, reused):
             if folder.exists():
                 folder.rmdir()
