@@ -13,18 +13,19 @@ References
 Cont, Kukanov, Stoikov, "The price impact of order book events" (2014): impact of 1 / (2 * depth) ticks.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from mmpipe.alpha import cross_asset, external_signals, lead_lag, tracked_beta
+from mmpipe.alpha.changepoint import SCALES
 from mmpipe.alpha.cross_asset import SLOW
 from mmpipe.alpha.external_signals import MODELS_MAX
 from mmpipe.alpha.lead_lag import SPREAD
 from mmpipe.alpha.run_length import PRIOR
 from mmpipe.alpha.tracked_beta import BETA
 from mmpipe.enums import Param, Signal, Trigger
-from mmpipe.records import EXTERNAL_SIGNAL, SIGNALS
+from mmpipe.records import EXTERNAL_SIGNAL, INSTRUMENT, PARAMS_COUNT, SIGNALS
 from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
@@ -45,21 +46,25 @@ _SIGNALS: Final = len(Signal)
 _ON_TIMER: Final = int(Trigger.TIMER)
 
 
-class AlphaState(NamedTuple):
-    """What alpha remembers; every array is indexed by symbol first, `prior` is scratch."""
+# All that alpha remembers of a symbol as one record, so that a kernel is handed all symbols in one argument.
+OUTLOOK = np.dtype(
+    [
+        ("spread", SPREAD),
+        ("signals", "f8", (SIGNALS,)),  # bps, index Signal
+        ("params", "f8", (PARAMS_COUNT,)),  # index Param
+        ("stds", "f8", (PARAMS_COUNT,)),  # … their posterior standard deviations
+        ("thresholds", "f8", (SCALES,)),  # of the CUSUM bank, nats
+        ("betas", BETA, (TRACKED,)),
+        ("instrument", INSTRUMENT),
+        ("externals", EXTERNAL_SIGNAL, (MODELS_MAX,)),  # in force
+        ("prior", PRIOR),  # scratch
+        ("slow", SLOW),
+    ],
+    align=True,
+)
 
-    spreads: np.ndarray  # (n,) SPREAD
-    slows: np.ndarray  # (n,) SLOW
-    betas: np.ndarray  # (n, TRACKED) BETA
-    signals: np.ndarray  # (n, SIGNALS) float64, bps, index Signal
-    externals: np.ndarray  # (n, MODELS_MAX) EXTERNAL_SIGNAL in force
-    params: np.ndarray  # (n, PARAMS_COUNT) float64, index Param
-    stds: np.ndarray  # … their posterior standard deviations
-    thresholds: np.ndarray  # (SCALES,) float64 of the CUSUM bank, nats
-    prior: np.ndarray  # (1,) PRIOR
 
-
-def new_state(prior_values: np.ndarray, thresholds: np.ndarray, symbols: int) -> AlphaState:
+def new_state(prior_values: np.ndarray, thresholds: np.ndarray, instruments: np.ndarray) -> np.ndarray:
     """State before the first snapshot.
 
     Parameters
@@ -68,35 +73,30 @@ def new_state(prior_values: np.ndarray, thresholds: np.ndarray, symbols: int) ->
         Value of each learned parameter before there is evidence.
     thresholds : ndarray of float64, shape (SCALES,)
         Of the CUSUM bank.
-    symbols : int
-        How many.
+    instruments : ndarray of INSTRUMENT, shape (symbols,)
+        Grid of each symbol.
+
+    Returns
+    -------
+    ndarray of OUTLOOK, shape (symbols,)
     """
-    betas = np.zeros((symbols, TRACKED), BETA)
-    for symbol in range(symbols):
+    state: np.ndarray = np.zeros(len(instruments), OUTLOOK)
+    for betas in state["betas"]:
         for index in range(TRACKED):
             slow = float(prior_values[_BETA]) if index == _LEAD else 0.0
-            tracked_beta.begin(betas[symbol, index], slow, BETA_STD, float(prior_values[_NOISE]))
-    params: np.ndarray = np.tile(prior_values, (symbols, 1))
-    return AlphaState(
-        np.zeros(symbols, SPREAD),
-        np.zeros(symbols, SLOW),
-        betas,
-        np.zeros((symbols, SIGNALS)),
-        np.zeros((symbols, MODELS_MAX), EXTERNAL_SIGNAL),
-        params,
-        np.zeros_like(params),
-        thresholds,
-        np.zeros(1, PRIOR),
-    )
+            tracked_beta.begin(betas[index], slow, BETA_STD, float(prior_values[_NOISE]))
+    state["params"], state["thresholds"] = prior_values, thresholds
+    state["instrument"] = instruments
+    return state
 
 
 @kernel
-def hear(state: AlphaState, snapshot: np.void, settings: np.void, basis_halflife_s: float) -> None:
+def hear(state: np.ndarray, snapshot: np.void, settings: np.void, basis_halflife_s: float) -> None:
     """Let every filter of a symbol take a snapshot.
 
     Parameters
     ----------
-    state : AlphaState
+    state : (symbols,) OUTLOOK
         Changed in place.
     snapshot : SNAPSHOT record
         In order.
@@ -105,80 +105,77 @@ def hear(state: AlphaState, snapshot: np.void, settings: np.void, basis_halflife
     basis_halflife_s : float
         Of the slow level in the snapshot's divergence.
     """
-    symbol, slow = int(snapshot["symbol"]), state.slows[int(snapshot["symbol"])]
+    symbol, slow = int(snapshot["symbol"]), state[int(snapshot["symbol"])]["slow"]
     on_timer = int(snapshot["trigger"]) == _ON_TIMER
     if on_timer:
-        cross_asset.on_timer(slow, snapshot, state.prior[0], settings["level_run_s"])
+        cross_asset.on_timer(slow, snapshot, state[symbol]["prior"], settings["level_run_s"])
     divergence_bps = cross_asset.divergence_bps(slow, snapshot, basis_halflife_s)
-    spread = state.spreads[symbol]
-    lead_lag.observe(
-        spread, snapshot, divergence_bps, state.thresholds, settings["lead_age_max_ms"], basis_halflife_s
-    )
+    spread = state[symbol]["spread"]
+    thresholds, age_max_ms = state[symbol]["thresholds"], settings["lead_age_max_ms"]
+    lead_lag.observe(spread, snapshot, divergence_bps, thresholds, age_max_ms, basis_halflife_s)
     if on_timer:
         _track(state, snapshot, settings)
 
 
 @kernel
-def _track(state: AlphaState, snapshot: np.void, settings: np.void) -> None:
+def _track(state: np.ndarray, snapshot: np.void, settings: np.void) -> None:
     symbol, ts_ns = int(snapshot["symbol"]), snapshot["ts_ns"]
     mid_px = snapshot["mid_px"] if snapshot["book_valid"] == 1 else 0.0
-    betas, horizon_ns = state.betas[symbol], settings["horizon_ms"] * 1_000_000
-    halflife_s, slow = settings["beta_halflife_s"], state.params[symbol, _BETA]
-    spread = state.spreads[symbol]
+    betas, horizon_ns = state[symbol]["betas"], settings["horizon_ms"] * 1_000_000
+    halflife_s, slow = settings["beta_halflife_s"], state[symbol]["params"][_BETA]
+    spread = state[symbol]["spread"]
     x = spread["size_bps"] * spread["fresh"]
     tracked_beta.track(betas[_LEAD], x, mid_px, ts_ns, horizon_ns, halflife_s, slow, BETA_STD)
     x = _first_lead_bps(state, symbol, ts_ns, settings["lead_age_max_ms"])
     tracked_beta.track(betas[_CROSS], x, mid_px, ts_ns, horizon_ns, halflife_s, 0.0, BETA_STD)
-    x = cross_asset.funding_excess_bps(state.slows[symbol], snapshot)
+    x = cross_asset.funding_excess_bps(state[symbol]["slow"], snapshot)
     tracked_beta.track(betas[_FUNDING], x, mid_px, ts_ns, horizon_ns, halflife_s, 0.0, BETA_STD)
 
 
 @kernel
-def _first_lead_bps(state: AlphaState, symbol: int, ts_ns: int, age_max_ms: float) -> float:
+def _first_lead_bps(state: np.ndarray, symbol: int, ts_ns: int, age_max_ms: float) -> float:
     # Divergence of the first symbol, for the others; nothing once it is old.
-    first = state.spreads[0]
+    first = state[0]["spread"]
     if symbol == 0 or not ts_ns - first["ts_ns"] <= age_max_ms * 1e6:
         return 0.0
     return first["size_bps"] * first["fresh"]
 
 
 @kernel
-def write_signals(state: AlphaState, snapshot: np.void, instrument: np.void, settings: np.void) -> None:
-    """What each signal expects now, into `state.signals`, bps over the horizon.
+def write_signals(state: np.ndarray, snapshot: np.void, settings: np.void) -> None:
+    """What each signal expects now, into `signals`, bps over the horizon.
 
     Parameters
     ----------
-    state : AlphaState
+    state : (symbols,) OUTLOOK
         `signals` of the snapshot's symbol is written.
     snapshot : SNAPSHOT record
         Already heard.
-    instrument : INSTRUMENT record
-        Grid of the symbol.
     settings : settings record of AlphaConfig
         Horizon, ages, threshold.
     """
     symbol, ts_ns = int(snapshot["symbol"]), snapshot["ts_ns"]
-    out, betas, spread = state.signals[symbol], state.betas[symbol], state.spreads[symbol]
-    slow, horizon_s = state.slows[symbol], settings["horizon_ms"] * 1e-3
+    out, betas, spread = state[symbol]["signals"], state[symbol]["betas"], state[symbol]["spread"]
+    slow, horizon_s = state[symbol]["slow"], settings["horizon_ms"] * 1e-3
     out[_LEAD_LAG] = betas[_LEAD]["value"] * spread["size_bps"] * spread["fresh"]
     out[_MICROPRICE] = micro_move_bps(snapshot)
-    out[_ORDER_FLOW] = flow_move_bps(snapshot, instrument)
+    out[_ORDER_FLOW] = flow_move_bps(snapshot, state[symbol]["instrument"])
     first_bps = _first_lead_bps(state, symbol, ts_ns, settings["lead_age_max_ms"])
     out[_CROSS_ASSET] = betas[_CROSS]["value"] * first_bps
     out[_FUNDING_SIGNAL] = betas[_FUNDING]["value"] * cross_asset.funding_excess_bps(slow, snapshot)
     out[_STAT_ARB] = cross_asset.reversion_bps(slow, horizon_s) if spread["fresh"] > 0.0 else 0.0
-    out[_EXTERNAL] = external_signals.move_bps(
-        state.externals[symbol], ts_ns, horizon_s, snapshot["sigma_ewma_bps"], settings["external_threshold"]
-    )
+    externals, sigma_bps = state[symbol]["externals"], snapshot["sigma_ewma_bps"]
+    threshold = settings["external_threshold"]
+    out[_EXTERNAL] = external_signals.move_bps(externals, ts_ns, horizon_s, sigma_bps, threshold)
 
 
 @kernel
-def combine(state: AlphaState, snapshot: np.void, horizon_s: float) -> tuple[float, float]:
+def combine(state: np.ndarray, snapshot: np.void, horizon_s: float) -> tuple[float, float]:
     """Expected move of the mid and its standard deviation.
 
     Parameters
     ----------
-    state : AlphaState
+    state : (symbols,) OUTLOOK
         Signals as `write_signals` left them.
     snapshot : SNAPSHOT record
         Of the symbol.
@@ -191,12 +188,12 @@ def combine(state: AlphaState, snapshot: np.void, horizon_s: float) -> tuple[flo
         alpha, bps; its standard deviation, bps, > 0.
     """
     symbol = int(snapshot["symbol"])
-    params, stds, signals = state.params[symbol], state.stds[symbol], state.signals[symbol]
-    spread, noise_bps = state.spreads[symbol], params[_NOISE]
+    params, stds, signals = state[symbol]["params"], state[symbol]["stds"], state[symbol]["signals"]
+    spread, noise_bps = state[symbol]["spread"], params[_NOISE]
     own_bps = snapshot["sigma_ewma_bps"] * np.sqrt(horizon_s)
     size_bps, doubt_bps = spread["size_bps"] * spread["fresh"], spread["doubt_bps"]
     total = noise_bps * noise_bps + own_bps * own_bps * (1.0 - spread["fresh"]) + doubt_bps * doubt_bps
-    total += size_bps * size_bps * state.betas[symbol, _LEAD]["variance"]
+    total += size_bps * size_bps * state[symbol]["betas"][_LEAD]["variance"]
     alpha_bps = 0.0
     for index in range(_SIGNALS):
         weight = params[_FIRST_WEIGHT + index]

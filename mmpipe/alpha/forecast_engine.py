@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from mmpipe.alpha import ensemble, external_signals, target
-from mmpipe.alpha.changepoint import SCALES, alarm_thresholds
+from mmpipe.alpha.changepoint import alarm_thresholds
 from mmpipe.alpha.cross_asset import PERIOD_S
-from mmpipe.alpha.ensemble import AlphaState, new_state
+from mmpipe.alpha.ensemble import OUTLOOK, new_state
 from mmpipe.boards import ALPHA_BOARD
 from mmpipe.config import AlphaConfig, Config, ExecutionConfig, settings_dtype, settings_row
 from mmpipe.enums import Counter, Param, Part, Reason, Signal, Trigger
@@ -19,7 +19,6 @@ from mmpipe.models.ablation import NOTHING, hold_params
 from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.records import (
     FORECAST,
-    INSTRUMENT,
     PARAMS_COUNT,
     PREDICTION,
     SNAPSHOT,
@@ -40,6 +39,28 @@ _SKIPPED: Final = int(Counter.SKIPPED_STALE)
 _LEAD_LAG: Final = int(Signal.LEAD_LAG)
 _SIGNALS: Final = len(Signal)
 _FIRST_WEIGHT: Final = int(Param.SIGNAL_WEIGHT_LEAD_LAG)
+
+
+RULES = np.dtype(
+    [
+        ("alpha", settings_dtype(AlphaConfig)),  # horizon, ages, limits
+        ("execution", settings_dtype(ExecutionConfig)),  # sizes and fees
+        ("basis_halflife_s", "f8"),  # of the slow level in the snapshots' divergence
+    ],
+    align=True,
+)
+
+# What one call makes, and where it keeps which snapshot is a symbol's newest.
+OUTLET = np.dtype(
+    [
+        ("forecast_count", "i8"),
+        ("prediction_count", "i8"),
+        ("newest", "i8", (SYMBOLS_MAX,)),
+        ("forecasts", FORECAST, (SNAPSHOTS_MAX,)),
+        ("predictions", PREDICTION, (SNAPSHOTS_MAX,)),
+    ],
+    align=True,
+)
 
 
 class ForecastEngine:
@@ -63,25 +84,17 @@ class ForecastEngine:
     def __init__(self, config: Config, instruments: np.ndarray, without: Part = NOTHING) -> None:
         self._without = without
         thresholds = alarm_thresholds(config.alpha.cusum_arl)
-        self._state = new_state(prior_values(config), thresholds, len(instruments))
-        hold_params(self._state.params, without)
-        self._forecasts = np.zeros(SNAPSHOTS_MAX, FORECAST)
-        self._predictions = np.zeros(SNAPSHOTS_MAX, PREDICTION)
-        self._counts = np.zeros(2, np.int64)  # forecasts, predictions
+        self._state = new_state(prior_values(config), thresholds, instruments)
+        hold_params(self._state["params"], without)
+        rules: np.ndarray = np.zeros(1, RULES)
+        rules["alpha"], rules["execution"] = settings_row(config.alpha), settings_row(config.execution)
+        rules["basis_halflife_s"] = config.features.basis_halflife_s
+        outlet = np.zeros(1, OUTLET)
+        self._forecasts, self._predictions = outlet["forecasts"][0], outlet["predictions"][0]
+        self._forecast_count, self._prediction_count = outlet["forecast_count"], outlet["prediction_count"]
         self._board = np.zeros(1, ALPHA_BOARD)
         self.counters = np.zeros(len(Counter), np.int64)
-        self._rest = (
-            self._state,
-            instruments.copy(),
-            settings_row(config.alpha),
-            settings_row(config.execution),
-            config.features.basis_halflife_s,
-            np.zeros(SYMBOLS_MAX, np.int64),
-            self._forecasts,
-            self._predictions,
-            self._counts,
-            self.counters,
-        )
+        self._rest = (self._state, rules, outlet, self.counters)
         self._forecast_all = entry(forecast_all, np.zeros(0, SNAPSHOT), *self._rest)
 
     def on_snapshots(self, snapshots: np.ndarray) -> np.ndarray:
@@ -99,24 +112,24 @@ class ForecastEngine:
         """
         assert len(snapshots) <= SNAPSHOTS_MAX, f"at most {SNAPSHOTS_MAX} snapshots, not {len(snapshots)}"
         self._forecast_all(snapshots, *self._rest)
-        return self._forecasts[: self._counts[0]]
+        return self._forecasts[: self._forecast_count[0]]
 
     def predictions(self) -> np.ndarray:
         """PREDICTION rows of the last `on_snapshots`, a view of the engine's buffer."""
-        return self._predictions[: self._counts[1]]
+        return self._predictions[: self._prediction_count[0]]
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that is not finite is refused."""
-        take_params(self._state.params, rows, self.counters)
-        hold_params(self._state.params, self._without)
+        take_params(self._state["params"], rows, self.counters)
+        hold_params(self._state["params"], self._without)
         for row in rows:
             param, symbol, std = int(row["param"]), int(row["symbol"]), float(row["std"])
-            if param < PARAMS_COUNT and symbol < len(self._state.stds) and 0.0 <= std < np.inf:
-                self._state.stds[symbol, param] = std
+            if param < PARAMS_COUNT and symbol < len(self._state) and 0.0 <= std < np.inf:
+                self._state["stds"][symbol, param] = std
 
     def on_external(self, rows: np.ndarray) -> None:
         """EXTERNAL_SIGNAL rows, in force from the next batch on."""
-        external_signals.take(self._state.externals, rows)
+        external_signals.take(self._state["externals"], rows)
 
     def board(self, symbol: int, accepted: int, refused: np.ndarray) -> np.ndarray:
         """ALPHA_BOARD of a symbol, shape (1,), valid until the next call.
@@ -130,15 +143,15 @@ class ForecastEngine:
         refused : ndarray of int64, shape (SignalRefusal,)
             And what was none, by reason.
         """
-        state, out = self._state, self._board[0]
-        spread, beta = state.spreads[symbol], state.betas[symbol, 0]
+        state, out = self._state[symbol], self._board[0]
+        spread, beta = state["spread"], state["betas"][0]
         out["ts_ns"], out["symbol"] = spread["ts_ns"], symbol
-        weights = state.params[symbol, _FIRST_WEIGHT : _FIRST_WEIGHT + _SIGNALS]
+        weights = state["params"][_FIRST_WEIGHT : _FIRST_WEIGHT + _SIGNALS]
         out["signal_weights"][:_SIGNALS] = weights
         out["lead_beta"], out["lead_beta_std"] = beta["value"], beta["variance"] ** 0.5
         out["lead_lag_ms"] = spread["lag"]["lag_ms"]
         out["change_bps"], out["changes"] = spread["change_bps"], spread["bank"]["alarms"]
-        level = state.slows[symbol]["level"]
+        level = state["slow"]["level"]
         out["run_length_s"] = level["age"][level["best"]] * PERIOD_S
         out["external_accepted"], out["external_refused"] = accepted, refused
         return self._board
@@ -146,66 +159,57 @@ class ForecastEngine:
 
 @kernel
 def forecast_all(
-    snapshots: np.ndarray, state: AlphaState, instruments: np.ndarray, settings: np.ndarray,
-    execution: np.ndarray, basis_halflife_s: float, newest: np.ndarray, forecasts: np.ndarray,
-    predictions: np.ndarray, counts: np.ndarray, counters: np.ndarray,
-) -> None:  # fmt: skip
+    snapshots: np.ndarray, state: np.ndarray, rules: np.ndarray, outlets: np.ndarray, counters: np.ndarray
+) -> None:
     """Hear a batch and judge the newest of each symbol.
 
     Parameters
     ----------
-    snapshots : (n,) SNAPSHOT
+    snapshots : (n,) SNAPSHOT, n <= SNAPSHOTS_MAX
         Read only.
-    state : AlphaState
+    state : (symbols,) OUTLOOK
         Changed in place.
-    instruments : (symbols,) INSTRUMENT
-        Lots.
-    settings, execution : (1,) settings of AlphaConfig, of ExecutionConfig
-        Horizon, limits; sizes and fees.
-    basis_halflife_s : float
-        Of the slow level in the snapshots' divergence.
-    newest : (SYMBOLS_MAX,) int64
-        Scratch.
-    forecasts, predictions : (≥ n,) FORECAST, (≥ n,) PREDICTION
-        Written from index 0.
-    counts : (2,) int64
-        Forecasts and predictions written.
+    rules : (1,) RULES
+        Read only.
+    outlets : (1,) OUTLET
+        Forecasts and predictions are written from index 0, and how many there are.
     counters : (len(Counter),) int64
         Added to.
     """
+    out = outlets[0]
+    settings, newest = rules[0]["alpha"], out["newest"]
     for index in range(len(snapshots)):
         newest[int(snapshots[index]["symbol"])] = index
     made, count = 0, 0
     for index in range(len(snapshots)):
         snapshot = snapshots[index]
-        ensemble.hear(state, snapshot, settings[0], basis_halflife_s)
+        ensemble.hear(state, snapshot, settings, rules[0]["basis_halflife_s"])
         symbol = int(snapshot["symbol"])
         if newest[symbol] != index:
             counters[_SKIPPED] += 1
             continue
-        out = forecasts[made]
+        forecast = out["forecasts"][made]
         made += 1
-        _forecast(snapshot, state, instruments[symbol], settings[0], execution[0], out)
+        _forecast(snapshot, state, settings, rules[0]["execution"], forecast)
         counters[_FORECASTS] += 1
         if int(snapshot["trigger"]) == _ON_TIMER and snapshot["mid_px"] > 0.0:
-            row, spread = predictions[count], state.spreads[symbol]
+            row, spread = out["predictions"][count], state[symbol]["spread"]
             row["ts_ns"], row["cause_seq"], row["symbol"] = snapshot["ts_ns"], snapshot["seq"], symbol
-            row["alpha_bps"], row["alpha_std_bps"] = out["alpha_bps"], out["alpha_std_bps"]
+            row["alpha_bps"], row["alpha_std_bps"] = forecast["alpha_bps"], forecast["alpha_std_bps"]
             row["divergence_bps"] = spread["size_bps"] * spread["fresh"]
-            row["signals_bps"][:] = state.signals[symbol]
+            row["signals_bps"][:] = state[symbol]["signals"]
             counters[_PREDICTIONS] += 1
             count += 1
-    counts[0], counts[1] = made, count
+    out["forecast_count"], out["prediction_count"] = made, count
 
 
 @kernel
 def _forecast(
-    snapshot: np.void, state: AlphaState, instrument: np.void, settings: np.void, execution: np.void,
-    out: np.void,
-) -> None:  # fmt: skip
+    snapshot: np.void, state: np.ndarray, settings: np.void, execution: np.void, out: np.void
+) -> None:
     symbol, horizon_s = int(snapshot["symbol"]), settings["horizon_ms"] * 1e-3
-    spread = state.spreads[symbol]
-    ensemble.write_signals(state, snapshot, instrument, settings)
+    spread = state[symbol]["spread"]
+    ensemble.write_signals(state, snapshot, settings)
     alpha_bps, std_bps = ensemble.combine(state, snapshot, horizon_s)
     out["snapshot"] = snapshot
     out["ts_ns"], out["cause_seq"], out["cause_ts_ns"] = (
@@ -220,10 +224,10 @@ def _forecast(
     out["p_edge_bid"] = target.edge_prob(snapshot["bid_queue_value_bps"], alpha_bps, 1, bid_std_bps)
     out["p_edge_ask"] = target.edge_prob(snapshot["ask_queue_value_bps"], alpha_bps, -1, ask_std_bps)
     for index in range(_SIGNALS):
-        out["signals_bps"][index] = state.signals[symbol, index]
-        out["signal_weights"][index] = state.params[symbol, _FIRST_WEIGHT + index]
-    out["change_bps"], out["lead_beta"] = spread["change_bps"], state.betas[symbol, 0]["value"]
-    _aim(snapshot, state, instrument, settings, execution, out)
+        out["signals_bps"][index] = state[symbol]["signals"][index]
+        out["signal_weights"][index] = state[symbol]["params"][_FIRST_WEIGHT + index]
+    out["change_bps"], out["lead_beta"] = spread["change_bps"], state[symbol]["betas"][0]["value"]
+    _aim(snapshot, state, settings, execution, out)
     reasons = 0
     if snapshot["book_valid"] == 0:
         reasons |= _NO_BOOK
@@ -237,17 +241,14 @@ def _forecast(
 
 
 @kernel
-def _aim(
-    snapshot: np.void, state: AlphaState, instrument: np.void, settings: np.void, execution: np.void,
-    out: np.void,
-) -> None:  # fmt: skip
+def _aim(snapshot: np.void, state: np.ndarray, settings: np.void, execution: np.void, out: np.void) -> None:
     # Drift and target: the two parts of one forecast.
     out["target_lots"], out["target_std_lots"], out["lead_lag_skew_bps"] = 0, 0.0, 0.0
     if not (snapshot["book_valid"] == 1 and snapshot["mid_px"] > 0.0):
         return
     symbol, horizon_s = int(snapshot["symbol"]), settings["horizon_ms"] * 1e-3
     alpha_bps, std_bps = out["alpha_bps"], out["alpha_std_bps"]
-    lot_cost = snapshot["mid_px"] * instrument["lot_qty"]
+    lot_cost = snapshot["mid_px"] * state[symbol]["instrument"]["lot_qty"]
     max_lots = execution["max_inventory_usdc"] / lot_cost
     wanted = target.target_share(alpha_bps, std_bps, settings) * max_lots
     gap_lots = wanted - snapshot["inventory_lots"]
@@ -256,8 +257,8 @@ def _aim(
     reach_s = target.reach_s(abs(gap_lots) * lot_cost / execution["order_usdc"], fills_per_s, horizon_s)
     if abs(alpha_bps) > snapshot["spread_bps"] / 2.0 + execution["taker_fee_bps"]:
         reach_s = 0.0
-    lead_bps = state.params[symbol, _FIRST_WEIGHT + _LEAD_LAG] * state.signals[symbol, _LEAD_LAG]
-    lag_s = max(state.spreads[symbol]["lag"]["lag_ms"], 1.0) * 1e-3
+    lead_bps = state[symbol]["params"][_FIRST_WEIGHT + _LEAD_LAG] * state[symbol]["signals"][_LEAD_LAG]
+    lag_s = max(state[symbol]["spread"]["lag"]["lag_ms"], 1.0) * 1e-3
     drift_bps = lead_bps * target.early_share(reach_s, lag_s, horizon_s)
     drift_bps += (alpha_bps - lead_bps) * reach_s / horizon_s
     held_bps = alpha_bps - drift_bps
@@ -268,16 +269,5 @@ def _aim(
 
 @example(forecast_all)
 def _forecast_all_example() -> tuple[object, ...]:
-    return (
-        np.zeros(1, SNAPSHOT),
-        new_state(np.ones(PARAMS_COUNT), np.ones(SCALES), 1),
-        np.ones(1, INSTRUMENT),
-        np.ones(1, settings_dtype(AlphaConfig)),
-        np.ones(1, settings_dtype(ExecutionConfig)),
-        1.0,
-        np.zeros(SYMBOLS_MAX, np.int64),
-        np.zeros(1, FORECAST),
-        np.zeros(1, PREDICTION),
-        np.zeros(2, np.int64),
-        np.zeros(len(Counter), np.int64),
-    )
+    made = np.zeros(1, OUTLOOK), np.zeros(1, RULES), np.zeros(1, OUTLET)
+    return np.zeros(1, SNAPSHOT), *made, np.zeros(len(Counter), np.int64)

@@ -75,8 +75,8 @@ def test_a_forecast_acts_once(
 def engine_of_once() -> ForecastEngine:
     # The same fresh state for every example; building one costs more than using it.
     made = _ONCE[0]
-    for part in ("spreads", "slows"):
-        getattr(made._state, part)[:] = np.zeros(1, getattr(made._state, part).dtype)
+    for part in ("spread", "slow"):
+        made._state[part] = np.zeros(1, made._state.dtype[part])
     return made
 
 
@@ -201,8 +201,8 @@ def test_nonsense_replaces_nothing() -> None:
 
 def test_the_first_symbols_lead_speaks_for_the_others() -> None:
     made = engine(2)
-    made._state.betas[1, 1]["value"] = 0.4
-    made._state.params[1, Param.SIGNAL_WEIGHT_CROSS_ASSET] = 1.0
+    made._state["betas"]["value"][1, 1] = 0.4
+    made._state["params"][1, Param.SIGNAL_WEIGHT_CROSS_ASSET] = 1.0
     first, other = snapshot(lead_divergence_bps=10.0), snapshot(symbol=1)
     forecasts = made.on_snapshots(np.concatenate([first, other]))
     assert forecasts["signals_bps"][:, Signal.CROSS_ASSET] == pytest.approx([0.0, 4.0])
