@@ -261,7 +261,7 @@ def allocations(market: Capture, messages: list[np.ndarray]) -> dict[str, int]:
         StageId.FEATURES: lambda n: loop_features(features._arguments(messages[-1], 1), n),
         StageId.ALPHA: lambda n: loop_alpha((features._snapshots[:1], *alpha._rest), n),
         StageId.EXECUTION: lambda n: loop_execution(
-            (forecasts, execution._ledger, execution._desk, 0, 0, FAR_NS - 1, out), out.counts, n
+            (forecasts, execution._ledger, execution._desk, 0, 0, FAR_NS - 1, out), out["counts"][0], n
         ),
     }
     _nrt_python.memsys_enable_stats()

@@ -23,8 +23,7 @@ from mmpipe.execution.orders import (
     REPORTS,
     RESTING,
     UNKNOWN,
-    Ledger,
-    Outgoing,
+    activate,
     end_order,
     find_order,
     is_live,
@@ -64,7 +63,7 @@ _LOTS_MAX: Final = 1 << 40
 
 
 @kernel
-def apply_answers(answers: np.ndarray, start: int, ledger: Ledger, out: Outgoing, now_ns: int) -> int:
+def apply_answers(answers: np.ndarray, start: int, ledgers: np.ndarray, outs: np.ndarray, now_ns: int) -> int:
     """Apply answers from index `start` on, as many as the buffers have room for.
 
     Parameters
@@ -73,9 +72,9 @@ def apply_answers(answers: np.ndarray, start: int, ledger: Ledger, out: Outgoing
         In order of arrival.
     start : int
         First one to apply.
-    ledger : Ledger
+    ledgers : (1,) LEDGER
         Changed in place.
-    out : Outgoing
+    outs : (1,) OUTGOING
         REPORT and FILL_CONTEXT rows are appended.
     now_ns : int
         Monotonic time.
@@ -85,10 +84,11 @@ def apply_answers(answers: np.ndarray, start: int, ledger: Ledger, out: Outgoing
     int
         Index of the first answer that was not applied; `len(answers)` when all were.
     """
+    ledger, out = ledgers[0], outs[0]
     for index in range(start, len(answers)):
         # One answer makes at the most a report per order.
-        full = out.counts[REPORTS] + ORDER_SLOTS + 64 > len(out.reports)
-        if full or out.counts[CONTEXTS] >= len(out.contexts):
+        full = out["counts"][REPORTS] + ORDER_SLOTS + 64 > len(out["reports"])
+        if full or out["counts"][CONTEXTS] >= len(out["contexts"]):
             return index
         answer = answers[index]
         kind = int(answer["kind"])
@@ -96,8 +96,8 @@ def apply_answers(answers: np.ndarray, start: int, ledger: Ledger, out: Outgoing
             synchronise(ledger, out, now_ns)
         elif kind == _DISCONNECTED:
             lose_session(ledger, out, now_ns)
-        elif not _is_sane(answer, len(ledger.accounts)):
-            ledger.counters[_BAD] += 1
+        elif not _is_sane(answer, ledger["session"]["symbols"]):
+            ledger["counters"][_BAD] += 1
         elif kind == _FILL:
             apply_fill(answer, ledger, out, now_ns)
         elif kind == _OPEN_ORDER:
@@ -105,54 +105,56 @@ def apply_answers(answers: np.ndarray, start: int, ledger: Ledger, out: Outgoing
         elif kind == _POSITION:
             note_position(answer, ledger)
         else:
-            slot = find_order(ledger.orders, int(answer["order_id"]), int(answer["oid"]))
+            slot = find_order(ledger["orders"], int(answer["order_id"]), int(answer["oid"]))
             if slot >= 0:
+                activate(ledger, slot)  # what was over may come to life again
                 _apply_to_order(answer, kind, slot, ledger, out, now_ns)
             else:
-                ledger.counters[_OUT_OF_ORDER] += 1
+                ledger["counters"][_OUT_OF_ORDER] += 1
     return len(answers)
 
 
 @kernel
-def apply_fill(answer: np.void, ledger: Ledger, out: Outgoing, now_ns: int) -> None:
+def apply_fill(answer: np.void, ledger: np.void, out: np.void, now_ns: int) -> None:
     """Count one trade, once, whatever state its order is in.
 
     Parameters
     ----------
     answer : ANSWER record
         A sane FILL.
-    ledger : Ledger
+    ledger : LEDGER record
         Changed in place.
-    out : Outgoing
+    out : OUTGOING record
         A FILL report and a FILL_CONTEXT are appended.
     now_ns : int
         Monotonic time.
     """
     symbol, lots = int(answer["symbol"]), int(answer["qty_lots"])
-    if not first_sight(ledger.seen, symbol, int(answer["tid"])):
-        ledger.counters[_DUPLICATES] += 1
+    if not first_sight(ledger["seen"], symbol, int(answer["tid"])):
+        ledger["counters"][_DUPLICATES] += 1
         return
-    account = ledger.accounts[symbol]
+    account = ledger["accounts"][symbol]
     account["fold_lots"] += int(answer["side"]) * lots
-    slot = find_order(ledger.orders, int(answer["order_id"]), int(answer["oid"]))
+    slot = find_order(ledger["orders"], int(answer["order_id"]), int(answer["oid"]))
     if slot >= 0:
-        order = ledger.orders[slot]
+        activate(ledger, slot)
+        order = ledger["orders"][slot]
         if int(order["symbol"]) != symbol or int(order["side"]) != int(answer["side"]):
             slot = -1
     if slot < 0:
-        ledger.counters[_ALIENS] += 1
-        if ledger.session[0]["syncs"] == 0:
+        ledger["counters"][_ALIENS] += 1
+        if ledger["session"]["syncs"] == 0:
             return  # before the first reconciliation: the position it will tell includes this trade
-    decided = ledger.orders[slot]["decided_half_tick"] if slot >= 0 else 0
+    decided = ledger["orders"][slot]["decided_half_tick"] if slot >= 0 else 0
     book_fill(
-        account, ledger.fresh[symbol], int(answer["side"]), int(answer["px_tick"]), lots,
+        account, ledger["fresh"][symbol], int(answer["side"]), int(answer["px_tick"]), lots,
         int(answer["fee_cash"]), decided, now_ns,
     )  # fmt: skip
-    ledger.counters[_FILLS] += 1
+    ledger["counters"][_FILLS] += 1
     if slot >= 0:
         _fill_order(ledger, slot, lots, now_ns)
         add_fill_context(ledger, slot, answer, now_ns, out)
-        report = report_order(ledger, slot, _REPORT_FILL, int(ledger.orders[slot]["reason"]), now_ns, out)
+        report = report_order(ledger, slot, _REPORT_FILL, int(ledger["orders"][slot]["reason"]), now_ns, out)
     else:
         report = report_symbol(ledger, symbol, _REPORT_FILL, int(answer["reason"]), now_ns, out)
         report["decision_mid_px"] = report["mid_px"]
@@ -189,9 +191,9 @@ def _is_sane(answer: np.void, symbols: int) -> bool:
 
 @kernel
 def _apply_to_order(
-    answer: np.void, kind: int, slot: int, ledger: Ledger, out: Outgoing, now_ns: int
+    answer: np.void, kind: int, slot: int, ledger: np.void, out: np.void, now_ns: int
 ) -> None:
-    order = ledger.orders[slot]
+    order = ledger["orders"][slot]
     if answer["oid"] != 0:
         order["oid"] = answer["oid"]
     if kind == _RESTING:
@@ -209,11 +211,11 @@ def _apply_to_order(
 
 
 @kernel
-def _fill_order(ledger: Ledger, slot: int, lots: int, now_ns: int) -> None:
-    order = ledger.orders[slot]
+def _fill_order(ledger: np.void, slot: int, lots: int, now_ns: int) -> None:
+    order = ledger["orders"][slot]
     filled = order["filled_lots"] + lots
     if filled > order["qty_lots"]:
-        ledger.counters[_BAD] += 1  # the venue filled more than was asked; the position has it all
+        ledger["counters"][_BAD] += 1  # the venue filled more than was asked; the position has it all
     order["filled_lots"] = min(filled, order["qty_lots"])
     order["drain_lots"] = max(order["drain_lots"] - lots, 0)
     if is_live(order) and order["filled_lots"] == order["qty_lots"]:
@@ -227,8 +229,8 @@ def _fill_order(ledger: Ledger, slot: int, lots: int, now_ns: int) -> None:
 
 
 @kernel
-def _on_resting(ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _on_resting(ledger: np.void, slot: int, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     status = int(order["status"])
     if status == REJECTED:
         order["cancel_wanted"] = 1  # it was given up; it may not stay
@@ -238,8 +240,8 @@ def _on_resting(ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
 
 
 @kernel
-def _on_filled(answer: np.void, ledger: Ledger, slot: int, now_ns: int) -> None:
-    order = ledger.orders[slot]
+def _on_filled(answer: np.void, ledger: np.void, slot: int, now_ns: int) -> None:
+    order = ledger["orders"][slot]
     if not is_live(order) and int(order["status"]) != REJECTED:
         return
     executed, told = order["qty_lots"], int(answer["qty_lots"])
@@ -250,8 +252,8 @@ def _on_filled(answer: np.void, ledger: Ledger, slot: int, now_ns: int) -> None:
 
 
 @kernel
-def _on_cancelled(answer: np.void, ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _on_cancelled(answer: np.void, ledger: np.void, slot: int, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     remainder = int(answer["qty_lots"])
     proven = 0 < remainder <= order["qty_lots"]
     drain = max(order["qty_lots"] - remainder - order["filled_lots"], 0)
@@ -261,7 +263,7 @@ def _on_cancelled(answer: np.void, ledger: Ledger, slot: int, now_ns: int, out: 
         if not proven:
             # Not told what was filled before the cancel: all of it may have been.
             drain = order["qty_lots"] - order["filled_lots"]
-            until_ns = now_ns + ledger.session[0]["answer_timeout_ns"]
+            until_ns = now_ns + ledger["session"]["answer_timeout_ns"]
         reason = int(order["cancel_reason"]) if order["cancel_reason"] else int(answer["reason"])
         end_order(order, CANCELLED, drain, until_ns, now_ns)
         report_order(ledger, slot, _REPORT_CANCELLED, reason, now_ns, out)
@@ -271,29 +273,29 @@ def _on_cancelled(answer: np.void, ledger: Ledger, slot: int, now_ns: int, out: 
 
 
 @kernel
-def _on_rejected(answer: np.void, ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _on_rejected(answer: np.void, ledger: np.void, slot: int, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     if not is_live(order):
         return
     if order["filled_lots"] > 0 or int(order["status"]) == RESTING:
         make_unknown(ledger, slot, int(answer["reason"]), now_ns, out)
         return
     end_order(order, REJECTED, 0, 0, now_ns)
-    ledger.counters[_REJECTS] += 1
+    ledger["counters"][_REJECTS] += 1
     report_order(ledger, slot, _REPORT_REJECT, int(answer["reason"]), now_ns, out)
 
 
 @kernel
-def _on_not_found(ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _on_not_found(ledger: np.void, slot: int, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     asked_ns = order["asked_ts_ns"] if order["asked_ts_ns"] > 0 else now_ns
-    if int(order["status"]) != UNKNOWN or asked_ns < order["ts_ns"] + ledger.session[0]["lifetime_ns"]:
+    if int(order["status"]) != UNKNOWN or asked_ns < order["ts_ns"] + ledger["session"]["lifetime_ns"]:
         return
     if order["filled_lots"] == 0 and order["oid"] == 0:
         end_order(order, REJECTED, 0, 0, now_ns)
-        ledger.counters[_REJECTS] += 1
+        ledger["counters"][_REJECTS] += 1
         report_order(ledger, slot, _REPORT_REJECT, _GONE, now_ns, out)
     else:
-        drain_until_ns = now_ns + ledger.session[0]["answer_timeout_ns"]
+        drain_until_ns = now_ns + ledger["session"]["answer_timeout_ns"]
         end_order(order, CANCELLED, order["qty_lots"] - order["filled_lots"], drain_until_ns, now_ns)
         report_order(ledger, slot, _REPORT_CANCELLED, _GONE, now_ns, out)

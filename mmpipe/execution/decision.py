@@ -5,23 +5,24 @@
 What may change at run time arrives as arguments; nothing here knows a clock, a file or a socket.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from mmpipe.config import Config, settings_row
+from mmpipe.config import Config, ExecutionConfig, RiskConfig, settings_dtype, settings_row
 from mmpipe.enums import Counter, FeedState, Mode, Param, Reason, ReportKind, Toxicity
 from mmpipe.execution.account import mark, pay_funding
 from mmpipe.execution.mode_handlers import ASK, BID, handle_mode, reduce_only_rows, want_maker_quotes
 from mmpipe.execution.order_diff import diff_side
-from mmpipe.execution.orders import RESTING, Ledger, Outgoing
+from mmpipe.execution.orders import RESTING, forget_settled
 from mmpipe.execution.quoting import DESIRED, PARTS, quote_parts
 from mmpipe.execution.reporting import report_symbol
 from mmpipe.execution.sizing import lots_of_usdc
 from mmpipe.execution.state_machine import JUDGEMENT, MODE_STATE, select_mode
 from mmpipe.execution.upkeep import count_time
-from mmpipe.execution.valuation import Valuer, new_valuer, view_market
+from mmpipe.execution.valuation import VALUER, view_market
 from mmpipe.models.parameters import prior_values
+from mmpipe.records import PARAMS_COUNT, SYMBOLS_MAX
 from mmpipe.risk.limits import EXPOSURE
 from ringbuf.jit import kernel
 
@@ -41,56 +42,36 @@ _NS_PER_MS: Final = 1_000_000
 _STOP_S_MIN: Final = 1.0  # a stop right after an entry would fire on the spread
 
 
-class Desk(NamedTuple):
-    """What a decision needs besides the ledger.
-
-    Attributes
-    ----------
-    states : (symbols,) MODE_STATE
-    judgement : (1,) JUDGEMENT
-    parts : (1,) PARTS
-    desired : (2,) DESIRED
-        Bid, ask.
-    valuer : Valuer
-        Models in force and what is asked of them.
-    exposure : (1,) EXPOSURE
-    params : (symbols, PARAMS_COUNT) float64
-        Learned or configured parameters, index Param.
-    execution, risk : (1,) settings of ExecutionConfig, RiskConfig
-    """
-
-    states: np.ndarray
-    judgement: np.ndarray
-    parts: np.ndarray
-    desired: np.ndarray
-    valuer: Valuer
-    exposure: np.ndarray
-    params: np.ndarray
-    execution: np.ndarray
-    risk: np.ndarray
+# What a decision needs besides the ledger, as one record.
+DESK = np.dtype(
+    [
+        ("states", MODE_STATE, (SYMBOLS_MAX,)),
+        ("params", "f8", (SYMBOLS_MAX, PARAMS_COUNT)),  # learned or configured, index Param
+        ("judgement", JUDGEMENT, (1,)),
+        ("parts", PARTS, (1,)),
+        ("desired", DESIRED, (2,)),  # bid, ask
+        ("exposure", EXPOSURE, (1,)),
+        ("execution", settings_dtype(ExecutionConfig), (1,)),
+        ("risk", settings_dtype(RiskConfig), (1,)),
+        ("valuer", VALUER),  # models in force and what is asked of them
+    ],
+    align=True,
+)
 
 
-def new_desk(config: Config, models: np.ndarray) -> Desk:
-    """A desk with the configured priors as parameters, and (1,) MODELS to value places by."""
-    symbols = len(config.symbol)
-    params: np.ndarray = np.tile(prior_values(config), (symbols, 1))
-    return Desk(
-        np.zeros(symbols, MODE_STATE),
-        np.zeros(1, JUDGEMENT),
-        np.zeros(1, PARTS),
-        np.zeros(2, DESIRED),
-        new_valuer(models),
-        np.zeros(1, EXPOSURE),
-        params,
-        settings_row(config.execution),
-        settings_row(config.risk),
-    )
+def new_desk(config: Config, models: np.ndarray) -> np.ndarray:
+    """A desk, (1,) DESK: the configured priors as parameters, a copy of (1,) MODELS to value places by."""
+    desk: np.ndarray = np.zeros(1, DESK)
+    desk["params"] = prior_values(config)
+    desk["execution"], desk["risk"] = settings_row(config.execution), settings_row(config.risk)
+    desk["valuer"]["models"] = models
+    return desk
 
 
 @kernel
 def decide(
-    forecasts: np.ndarray, ledger: Ledger, desk: Desk, block_reason: int, reduce_reason: int, now_ns: int,
-    out: Outgoing,
+    forecasts: np.ndarray, ledgers: np.ndarray, desks: np.ndarray, block_reason: int, reduce_reason: int,
+    now_ns: int, outs: np.ndarray,
 ) -> None:  # fmt: skip
     """Judge one FORECAST and bring the orders of its symbol in line.
 
@@ -98,74 +79,77 @@ def decide(
     ----------
     forecasts : (1,) FORECAST
         Newest of its symbol, which is in range.
-    ledger : Ledger
+    ledgers : (1,) LEDGER
         Changed in place.
-    desk : Desk
-        Mode state is changed, the rest overwritten.
+    desks : (1,) DESK
+        Mode state is changed; parameters and settings are read, the rest is overwritten.
     block_reason : int
         Reason why nothing may be placed; NONE: placing is allowed.
     reduce_reason : int
         Reason why nothing may increase a position; NONE: it may.
     now_ns : int
         Monotonic time.
-    out : Outgoing
+    outs : (1,) OUTGOING
         INTENT and REPORT rows are appended.
     """
-    symbol = int(forecasts[0]["symbol"])
+    ledger, desk, out, symbol = ledgers[0], desks[0], outs[0], int(forecasts[0]["symbol"])
+    forget_settled(ledger)
     snapshots = forecasts["snapshot"]
-    state, case = desk.states[symbol], desk.judgement[0]
-    instrument, params = ledger.instruments[symbol : symbol + 1], desk.params[symbol]
-    ledger.counters[_FORECASTS] += 1
+    state, case = desk["states"][symbol], desk["judgement"][0]
+    instrument, params = ledger["instruments"][symbol : symbol + 1], desk["params"][symbol]
+    ledger["counters"][_FORECASTS] += 1
     count_time(ledger, state, symbol, now_ns)
     age_ns = now_ns - snapshots[0]["ts_ns"]
-    if not age_ns <= desk.execution[0]["forecast_age_max_ms"] * _NS_PER_MS:
-        ledger.counters[_SKIPPED] += 1
+    if not age_ns <= desk["execution"][0]["forecast_age_max_ms"] * _NS_PER_MS:
+        ledger["counters"][_SKIPPED] += 1
         state["bid_reason"] = state["ask_reason"] = _OLD
         return
     state["snapshot_ts_ns"] = snapshots[0]["ts_ns"]
     _mark_to_market(ledger, symbol, snapshots[0], now_ns)
     _judge(forecasts[0], ledger, desk, now_ns)
-    view_market(desk.valuer, snapshots)
+    view_market(desk["valuer"], snapshots)
     if case["sound"]:
         live_ticks = (_live_tick(ledger, symbol, 1), _live_tick(ledger, symbol, -1))
         drift_bps = forecasts[0]["lead_lag_skew_bps"]
         excess_units = (case["position_lots"] - case["target_lots"]) / case["unit_lots"]
-        quote_parts(excess_units, drift_bps, snapshots, params, desk.execution, desk.parts[0])
+        quote_parts(excess_units, drift_bps, snapshots, params, desk["execution"], desk["parts"][0])
         want_maker_quotes(
-            desk.judgement, desk.parts[0], live_ticks, snapshots, params, instrument, desk.execution,
-            desk.valuer, desk.desired,
+            desk["judgement"], desk["parts"][0], live_ticks, snapshots, params, instrument, desk["execution"],
+            desk["valuer"], desk["desired"],
         )  # fmt: skip
-        _expect(case, desk.desired, desk.execution[0])
+        _expect(case, desk["desired"], desk["execution"][0])
     case["reason"] = state["mode_reason"]
-    select_mode(desk.judgement, int(state["mode"]), desk.execution)
+    select_mode(desk["judgement"], int(state["mode"]), desk["execution"])
     _change_mode(ledger, state, case, symbol, now_ns, out)
-    handle_mode(desk.judgement, snapshots, params, instrument, desk.execution, desk.valuer, desk.desired)
+    handle_mode(
+        desk["judgement"], snapshots, params, instrument, desk["execution"], desk["valuer"], desk["desired"]
+    )
     _move_orders(forecasts, ledger, desk, block_reason, reduce_reason, now_ns, out)
 
 
 @kernel
-def _mark_to_market(ledger: Ledger, symbol: int, snapshot: np.void, now_ns: int) -> None:
-    account = ledger.accounts[symbol]
+def _mark_to_market(ledger: np.void, symbol: int, snapshot: np.void, now_ns: int) -> None:
+    account = ledger["accounts"][symbol]
     bid, ask = snapshot["best_bid_tick"], snapshot["best_ask_tick"]
     if snapshot["book_valid"] and 0 < bid < ask and snapshot["mid_px"] > 0.0:
-        mark(account, ledger.fresh[symbol], bid + ask, now_ns, ledger.session[0]["horizon_ns"])
+        mark(account, ledger["fresh"][symbol], bid + ask, now_ns, ledger["session"]["horizon_ns"])
         account["mid_px"] = snapshot["mid_px"]
         pay_funding(account, snapshot["funding_rate_8h"], snapshot["next_funding_ts_ns"])
 
 
 @kernel
-def _judge(forecast: np.void, ledger: Ledger, desk: Desk, now_ns: int) -> None:
+def _judge(forecast: np.void, ledger: np.void, desk: np.void, now_ns: int) -> None:
     snapshot, symbol = forecast["snapshot"], int(forecast["symbol"])
-    case, settings = desk.judgement[0], desk.execution[0]
-    account, instrument = ledger.accounts[symbol], ledger.instruments[symbol]
-    state = desk.states[symbol]
+    case, settings = desk["judgement"][0], desk["execution"][0]
+    account, instrument = ledger["accounts"][symbol], ledger["instruments"][symbol]
+    state = desk["states"][symbol]
     mid_px, lot_qty = snapshot["mid_px"], instrument["lot_qty"]
     case["now_ns"] = now_ns
     case["position_lots"] = account["position_lots"]
     case["mid_px"] = mid_px
     case["max_lots"] = lots_of_usdc(settings["max_inventory_usdc"], mid_px, lot_qty)
     case["unit_lots"] = max(lots_of_usdc(settings["order_usdc"], mid_px, lot_qty), 1)
-    calm = max(snapshot["sigma_1m_bps"] / desk.params[symbol, _BASELINE], 1.0)
+    calm = max(snapshot["sigma_1m_bps"] / desk["params"][symbol, _BASELINE], 1.0)
     case["half_spread_bps"] = snapshot["spread_bps"] / 2.0
     case["alpha_bps"] = forecast["alpha_bps"]
     case["doubt_bps"] = forecast["alpha_std_bps"]
@@ -249,7 +233,7 @@ def _expect(case: np.void, desired: np.ndarray, settings: np.void) -> None:
 
 @kernel
 def _change_mode(
-    ledger: Ledger, state: np.void, case: np.void, symbol: int, now_ns: int, out: Outgoing
+    ledger: np.void, state: np.void, case: np.void, symbol: int, now_ns: int, out: np.void
 ) -> None:
     previous, mode = int(state["mode"]), int(case["mode"])
     positive = case["bid_value_bps"] > 0.0 or case["ask_value_bps"] > 0.0
@@ -264,7 +248,7 @@ def _change_mode(
         state["exit_ts_ns"] = 0
     elif state["exit_ts_ns"] == 0:
         state["exit_ts_ns"] = now_ns
-    ledger.modes[symbol] = mode
+    ledger["modes"][symbol] = mode
     if mode != previous:
         report = report_symbol(ledger, symbol, _MODE_REPORT, int(case["reason"]), now_ns, out)
         report["prev_mode"] = previous
@@ -274,13 +258,13 @@ def _change_mode(
 
 @kernel
 def _move_orders(
-    forecasts: np.ndarray, ledger: Ledger, desk: Desk, block_reason: int, reduce_reason: int, now_ns: int,
-    out: Outgoing,
+    forecasts: np.ndarray, ledger: np.void, desk: np.void, block_reason: int, reduce_reason: int, now_ns: int,
+    out: np.void,
 ) -> None:  # fmt: skip
     symbol = int(forecasts[0]["symbol"])
-    state, case = desk.states[symbol], desk.judgement[0]
+    state, case = desk["states"][symbol], desk["judgement"][0]
     if reduce_reason != 0:
-        reduce_only_rows(desk.desired, int(case["position_lots"]), reduce_reason)
+        reduce_only_rows(desk["desired"], int(case["position_lots"]), reduce_reason)
     if block_reason == 0 and not case["sound"]:
         block_reason = _NO_BOOK
     # A stale feed places nothing but the exit it is the reason for.
@@ -289,8 +273,8 @@ def _move_orders(
     mode = int(case["mode"])
     for index in range(2):
         reason = diff_side(
-            ledger, forecasts, desk.desired[index], block_reason, mode, case["doubt_bps"], desk.risk,
-            desk.execution, desk.exposure, now_ns, out,
+            ledger, forecasts, desk["desired"][index], block_reason, mode, case["doubt_bps"], desk["risk"],
+            desk["execution"], desk["exposure"], now_ns, out,
         )  # fmt: skip
         if index == BID:
             state["bid_reason"] = reason
@@ -299,9 +283,9 @@ def _move_orders(
 
 
 @kernel
-def _live_tick(ledger: Ledger, symbol: int, side: int) -> int:
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+def _live_tick(ledger: np.void, symbol: int, side: int) -> int:
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if int(order["status"]) == RESTING and not order["cancel_wanted"]:
             if int(order["symbol"]) == symbol and int(order["side"]) == side and int(order["tif"]) == 0:
                 return order["px_tick"]

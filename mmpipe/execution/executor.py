@@ -12,24 +12,11 @@ import numpy as np
 
 from mmpipe.boards import BOARD
 from mmpipe.clock import NS_PER_MS, NS_PER_S
-from mmpipe.config import Config, ExecutionConfig, RiskConfig, settings_dtype
+from mmpipe.config import Config
 from mmpipe.enums import CommandKind, Counter, IntentKind, OrderStatus, Reason
-from mmpipe.execution.account import ACCOUNT, FRESH, FRESH_FILLS
 from mmpipe.execution.answers import apply_answers
-from mmpipe.execution.decision import Desk, decide, new_desk
-from mmpipe.execution.orders import (
-    CONTEXTS,
-    INTENTS,
-    ORDER,
-    ORDER_SLOTS,
-    REPORTS,
-    SESSION,
-    Ledger,
-    new_ledger,
-    new_outgoing,
-)
-from mmpipe.execution.quoting import DESIRED, PARTS
-from mmpipe.execution.state_machine import JUDGEMENT, MODE_STATE
+from mmpipe.execution.decision import DESK, decide, new_desk
+from mmpipe.execution.orders import CONTEXTS, INTENTS, LEDGER, OUTGOING, REPORTS, new_ledger
 from mmpipe.execution.upkeep import (
     fill_board,
     keep_up,
@@ -39,20 +26,17 @@ from mmpipe.execution.upkeep import (
     unknown_count,
     withdraw,
 )
-from mmpipe.execution.valuation import new_valuer
 from mmpipe.models.ablation import hold_params
 from mmpipe.models.model_set import ModelSet, load_model_set
 from mmpipe.models.parameters import take_params
-from mmpipe.models.weights import built_in_models
-from mmpipe.records import ANSWER, FORECAST, INSTRUMENT, INTENT, PARAMS_COUNT, SNAPSHOT
-from mmpipe.risk.limits import EXPOSURE
-from mmpipe.risk.seen_trades import SEEN
+from mmpipe.records import ANSWER, FORECAST, INTENT
 from ringbuf.jit import entry, example
 
 POSITION_INTERVAL_NS: Final = NS_PER_S
 # Risk owns the position or nobody may; any other pause leaves the exits, or it would leave us stuck.
 CANCEL_ALL_REASONS: Final = frozenset({Reason.KILLED, Reason.STOPPING, Reason.NO_LEASE})
 RECONCILE_INTERVAL_NS: Final = NS_PER_S
+NO_IDS: Final = np.zeros(0, np.int64)
 
 
 class Executor:
@@ -82,8 +66,12 @@ class Executor:
         self._ledger = new_ledger(config, instruments, epoch)
         self._without = chosen.without
         self._desk = new_desk(config, chosen.models)
-        hold_params(self._desk.params, self._without)
-        self._out = new_outgoing()
+        self._params = self._desk["params"][0, : len(instruments)]
+        self._states = self._desk["states"][0]
+        self._session = self._ledger["session"]
+        hold_params(self._params, self._without)
+        self._out = np.zeros(1, OUTGOING)
+        self._counts = self._out["counts"][0]
         self._age_max_ns = config.execution.forecast_age_max_ms * NS_PER_MS
         self._ask_ns = config.execution.answer_timeout_ms * NS_PER_MS
         self._unknown_max = config.risk.unknown_max
@@ -91,15 +79,16 @@ class Executor:
         self._lease_ts_ns = self._next_reconcile_ns = self._next_position_ns = 0
         self._pause = self._reduce = Reason.NONE
         self._boards = np.zeros(len(instruments), BOARD)
+        self._boards["models_id"] = chosen.models["models_id"]
         self._kept: list[np.ndarray] = []  # reports that made room for more
-        self._none = tuple(
-            rows[:0].copy() for rows in (self._out.reports, self._out.contexts, self._out.intents)
-        )
-        self.counters = self._ledger.counters
-        desk = self._desk
-        self._decide = entry(decide, np.zeros(1, FORECAST), self._ledger, desk, 0, 0, 0, self._out)
-        self._keep_up = entry(keep_up, self._ledger, desk.states, desk.risk, 0, False, 0, 0, self._out)
-        self._unknown_count = entry(unknown_count, self._ledger.orders)
+        self._made = tuple(self._out[name][0] for name in ("reports", "contexts", "intents"))
+        self._none = tuple(rows[:0].copy() for rows in self._made)
+        self.counters = self._ledger["counters"][0]
+        ledger, desk, out = self._ledger, self._desk, self._out
+        self._decide = entry(decide, np.zeros(1, FORECAST), ledger, desk, 0, 0, 0, out)
+        self._keep_up = entry(keep_up, ledger, desk, 0, False, 0, 0, out)
+        self._unknown_count = entry(unknown_count, ledger)
+        self._fill_board = entry(fill_board, ledger, desk, 0, self._boards)
 
     def restore(self, entries: Iterable[np.ndarray]) -> None:
         """Fold the journal of earlier lives: INTENT and ANSWER rows, in order.
@@ -111,14 +100,14 @@ class Executor:
                 restore_intents(self._ledger, rows.copy())
             elif rows.dtype == ANSWER:
                 self._apply(rows.copy(), 0)
-                self._out.counts[:] = 0
+                self._counts[:] = 0
                 self._kept.clear()
         self.counters[:] = 0
 
     def on_params(self, rows: np.ndarray) -> None:
         """PARAMS rows: learned parameters that replace the priors; a value that cannot be is refused."""
-        take_params(self._desk.params, rows, self.counters)
-        hold_params(self._desk.params, self._without)
+        take_params(self._params, rows, self.counters)
+        hold_params(self._params, self._without)
 
     def on_command(self, rows: np.ndarray) -> None:
         """COMMAND rows of risk."""
@@ -167,11 +156,10 @@ class Executor:
         everything = block in CANCEL_ALL_REASONS
         reason = block if everything or self._pause != Reason.NONE else Reason.NONE
         self._keep_up(
-            self._ledger, self._desk.states, self._desk.risk, int(reason), not everything, self._age_max_ns,
-            now_ns, self._out,
+            self._ledger, self._desk, int(reason), not everything, self._age_max_ns, now_ns, self._out
         )  # fmt: skip
         for index in range(len(self._boards)):
-            state = self._desk.states[index]
+            state = self._states[index]
             if block != Reason.NONE and state["bid_reason"] in (Reason.NONE, Reason.QUOTING):
                 state["bid_reason"] = state["ask_reason"] = int(block)
         if now_ns >= self._next_position_ns:
@@ -184,7 +172,7 @@ class Executor:
             return Reason.KILLED
         if self._stopping:
             return Reason.STOPPING
-        if not self._ledger.session["synced"][0]:
+        if not self._session["synced"][0]:
             return Reason.NOT_RECONCILED
         if self._pause != Reason.NONE:
             return self._pause
@@ -192,20 +180,20 @@ class Executor:
             return Reason.NO_LEASE
         if self._full:
             return Reason.REPORT_RING_FULL
-        if self._unknown_count(self._ledger.orders) > self._unknown_max:
+        if self._unknown_count(self._ledger) > self._unknown_max:
             return Reason.UNKNOWN_ORDERS
         return Reason.NONE
 
     def wants_reconciliation(self, now_ns: int) -> bool:
         """True, at the most once a second, while the last reconciliation left a position in doubt."""
-        if not self._ledger.session["mismatch"][0] or now_ns < self._next_reconcile_ns:
+        if not self._session["mismatch"][0] or now_ns < self._next_reconcile_ns:
             return False
         self._next_reconcile_ns = now_ns + RECONCILE_INTERVAL_NS
         return True
 
     def intents(self) -> np.ndarray:
         """INTENT rows decided since the last call, a copy: to be journalled, then sent."""
-        return self._take(INTENTS, self._out.intents)
+        return self._take(INTENTS)
 
     def still_allowed(self, intents: np.ndarray, now_ns: int) -> np.ndarray:
         """What may still be sent after the journal: all CANCELs, PLACEs only while the gate is open."""
@@ -219,7 +207,7 @@ class Executor:
 
     def reports(self) -> np.ndarray:
         """REPORT rows since the last call, a copy."""
-        newest = self._take(REPORTS, self._out.reports)
+        newest = self._take(REPORTS)
         if not self._kept:
             return newest
         kept, self._kept = [*self._kept, newest], []
@@ -227,11 +215,13 @@ class Executor:
 
     def fill_contexts(self) -> np.ndarray:
         """FILL_CONTEXT rows since the last call, a copy."""
-        return self._take(CONTEXTS, self._out.contexts)
+        return self._take(CONTEXTS)
 
     def unknown_order_ids(self, now_ns: int) -> np.ndarray:
         """Orders of unknown outcome to ask the venue about now, (n,) int64; each again after a timeout."""
-        orders = self._ledger.orders
+        if self._unknown_count(self._ledger) == 0:
+            return NO_IDS
+        orders = self._ledger["orders"][0]
         due = (orders["status"] == int(OrderStatus.UNKNOWN)) & (orders["order_id"] != 0)
         due &= (orders["asked_ts_ns"] == 0) | (now_ns - orders["asked_ts_ns"] >= self._ask_ns)
         orders["asked_ts_ns"][due] = now_ns
@@ -239,8 +229,7 @@ class Executor:
 
     def board(self, symbol: int) -> np.ndarray:
         """BOARD of a symbol, shape (1,), a view that is overwritten by the next call."""
-        fill_board(self._ledger, self._desk.states, symbol, self._boards)
-        self._boards["models_id"] = self._desk.valuer.models["models_id"]
+        self._fill_board(self._ledger, self._desk, symbol, self._boards)
         return self._boards[symbol : symbol + 1]
 
     def _apply(self, rows: np.ndarray, now_ns: int) -> None:
@@ -248,90 +237,54 @@ class Executor:
         while index < len(rows):
             before = index
             index = int(apply_answers(rows, index, self._ledger, self._out, now_ns))
-            assert index > before or self._out.counts[REPORTS], "answers need room for their reports"
+            assert index > before or self._counts[REPORTS], "answers need room for their reports"
             if index < len(rows):
-                self._kept.append(self._take(REPORTS, self._out.reports))
+                self._kept.append(self._take(REPORTS))
 
-    def _take(self, which: int, buffer: np.ndarray) -> np.ndarray:
-        count = int(self._out.counts[which])
+    def _take(self, which: int) -> np.ndarray:
+        count = int(self._counts[which])
         if count == 0:
             return self._none[which]
-        self._out.counts[which] = 0
-        return buffer[:count].copy()
-
-
-def _example_ledger() -> Ledger:
-    return Ledger(
-        np.zeros(ORDER_SLOTS, ORDER),
-        np.zeros(ORDER_SLOTS, SNAPSHOT),
-        np.zeros(1, ACCOUNT),
-        np.zeros((1, FRESH_FILLS), FRESH),
-        np.zeros(1, np.int64),
-        np.zeros(1, np.uint8),
-        np.zeros(1, SEEN),
-        np.zeros(1, SESSION),
-        np.zeros(len(Counter), np.int64),
-        np.ones(1, INSTRUMENT),
-    )
-
-
-def _example_desk() -> Desk:
-    sections = (ExecutionConfig, RiskConfig)
-    execution, risk = (np.ones(1, settings_dtype(section)) for section in sections)
-    return Desk(
-        np.zeros(1, MODE_STATE),
-        np.zeros(1, JUDGEMENT),
-        np.zeros(1, PARTS),
-        np.zeros(2, DESIRED),
-        new_valuer(built_in_models()),
-        np.zeros(1, EXPOSURE),
-        np.ones((1, PARAMS_COUNT)),
-        execution,
-        risk,
-    )
+        self._counts[which] = 0
+        return self._made[which][:count].copy()
 
 
 @example(decide)
 def _decide_example() -> tuple[object, ...]:
-    return np.zeros(1, FORECAST), _example_ledger(), _example_desk(), 1, 0, 1, new_outgoing()
+    return np.zeros(1, FORECAST), np.zeros(1, LEDGER), np.zeros(1, DESK), 1, 0, 1, np.zeros(1, OUTGOING)
 
 
 @example(apply_answers)
 def _apply_answers_example() -> tuple[object, ...]:
-    return np.zeros(1, ANSWER), 0, _example_ledger(), new_outgoing(), 1
+    return np.zeros(1, ANSWER), 0, np.zeros(1, LEDGER), np.zeros(1, OUTGOING), 1
 
 
 @example(keep_up)
 def _keep_up_example() -> tuple[object, ...]:
-    desk = _example_desk()
-    return _example_ledger(), desk.states, desk.risk, 0, True, 1, 1, new_outgoing()
+    return np.zeros(1, LEDGER), np.zeros(1, DESK), 0, True, 1, 1, np.zeros(1, OUTGOING)
 
 
 @example(report_positions)
 def _report_positions_example() -> tuple[object, ...]:
-    return _example_ledger(), 1, new_outgoing()
+    return np.zeros(1, LEDGER), 1, np.zeros(1, OUTGOING)
 
 
 @example(restore_intents)
 def _restore_intents_example() -> tuple[object, ...]:
-    return _example_ledger(), np.zeros(1, INTENT)
+    return np.zeros(1, LEDGER), np.zeros(1, INTENT)
 
 
 @example(withdraw)
 def _withdraw_example() -> tuple[object, ...]:
-    return _example_ledger(), 1, 1, 1, new_outgoing()
+    return np.zeros(1, LEDGER), 1, 1, 1, np.zeros(1, OUTGOING)
 
 
 @example(unknown_count)
-def _unknown_count_example() -> tuple[object, ...]:
-    return (np.zeros(ORDER_SLOTS, ORDER),)
-
-
 @example(live_count)
-def _live_count_example() -> tuple[object, ...]:
-    return (_example_ledger(),)
+def _count_example() -> tuple[object, ...]:
+    return (np.zeros(1, LEDGER),)
 
 
 @example(fill_board)
 def _fill_board_example() -> tuple[object, ...]:
-    return _example_ledger(), _example_desk().states, 0, np.zeros(1, BOARD)
+    return np.zeros(1, LEDGER), np.zeros(1, DESK), 0, np.zeros(1, BOARD)

@@ -19,7 +19,7 @@ import numpy as np
 from mmpipe.enums import Mode, Reason, Tif, Toxicity
 from mmpipe.execution.quoting import choose_exit, choose_level, on_grid
 from mmpipe.execution.sizing import doubt_shrink, edge_doubt_bps, lots_of_usdc, smallest_lots
-from mmpipe.execution.valuation import Valuer, value_level
+from mmpipe.execution.valuation import value_level
 from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
@@ -42,7 +42,7 @@ _COLLAR_SHARE: Final = 0.9  # of the collar an urgent exit may price through: th
 @kernel
 def want_maker_quotes(
     judgement: np.ndarray, parts: np.void, live_ticks: tuple[int, int], snapshots: np.ndarray,
-    params: np.ndarray, instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
+    params: np.ndarray, instrument: np.ndarray, execution: np.ndarray, valuer: np.void,
     desired: np.ndarray,
 ) -> None:  # fmt: skip
     """Both sides as MAKER would quote them; also what the other modes' expected values are judged by.
@@ -57,7 +57,7 @@ def want_maker_quotes(
     params : (PARAMS_COUNT,) float64
     instrument : (1,) INSTRUMENT
     execution : (1,) settings of ExecutionConfig
-    valuer : Valuer
+    valuer : VALUER record
         It was shown the market; overwritten.
     desired : (2,) DESIRED
         Written.
@@ -82,7 +82,7 @@ def want_maker_quotes(
 @kernel
 def handle_mode(
     judgement: np.ndarray, snapshots: np.ndarray, params: np.ndarray, instrument: np.ndarray,
-    execution: np.ndarray, valuer: Valuer, desired: np.ndarray,
+    execution: np.ndarray, valuer: np.void, desired: np.ndarray,
 ) -> None:  # fmt: skip
     """Turn the quotes of a maker into what the chosen mode wants; arguments as for `want_maker_quotes`."""
     case = judgement[0]
@@ -165,7 +165,7 @@ def _size_exit(row: np.void, held_lots: int, unit_lots: int, all_of_it: bool, in
 @kernel
 def _take(
     row: np.void, urgency: float, lots: int, snapshots: np.ndarray, params: np.ndarray,
-    instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
+    instrument: np.ndarray, execution: np.ndarray, valuer: np.void,
 ) -> None:  # fmt: skip
     # From the other side's touch, through it by a share of what the collar leaves.
     side = int(row["side"])
@@ -181,7 +181,7 @@ def _take(
     row["reason"] = 0
     row["px_tick"] = tick
     row["qty_lots"] = lots
-    value = valuer.scratch[0]
+    value = valuer["scratch"][0]
     row["queue_value_bps"], row["queue_value_std_bps"] = (
         value["queue_value_bps"],
         value["queue_value_std_bps"],

@@ -18,8 +18,6 @@ from mmpipe.execution.orders import (
     INTENTS,
     RESTING,
     UNKNOWN,
-    Ledger,
-    Outgoing,
     is_live,
     only_exits,
     take_slot,
@@ -48,14 +46,14 @@ _CANCELLING_MAX: Final = 1  # orders of a side on their way out beside which a n
 
 @kernel
 def diff_side(
-    ledger: Ledger, forecasts: np.ndarray, row: np.void, block_reason: int, mode: int, doubt_bps: float,
-    risk: np.ndarray, execution: np.ndarray, exposure: np.ndarray, now_ns: int, out: Outgoing,
+    ledger: np.void, forecasts: np.ndarray, row: np.void, block_reason: int, mode: int, doubt_bps: float,
+    risk: np.ndarray, execution: np.ndarray, exposure: np.ndarray, now_ns: int, out: np.void,
 ) -> int:  # fmt: skip
     """Move one side of a symbol to what is wanted; returns the Reason it is or is not quoted.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
         Changed in place.
     forecasts : (1,) FORECAST
         The judgement behind it.
@@ -72,7 +70,7 @@ def diff_side(
         Overwritten.
     now_ns : int
         Monotonic time.
-    out : Outgoing
+    out : OUTGOING record
         INTENT and REPORT rows are appended.
     """
     symbol = int(forecasts[0]["symbol"])
@@ -86,54 +84,55 @@ def diff_side(
         return block_reason
     if blockers > 0:
         return int(row["reason"])
-    slot = take_slot(ledger.orders)
-    if slot < 0 or out.counts[INTENTS] >= len(out.intents):
+    slot = take_slot(ledger)
+    if slot < 0 or out["counts"][INTENTS] >= len(out["intents"]):
         return _OPEN_LIMIT
     edge_std_bps = edge_doubt_bps(doubt_bps, row["queue_value_std_bps"])
     _write_order(ledger, slot, forecasts[0], row, mode, edge_std_bps, now_ns)
     add_intent(ledger, slot, _PLACE, int(row["reason"]), now_ns, out)
     worst_case(ledger, symbol, int(row["side"]), int(row["px_tick"]), exposure)
-    instrument = ledger.instruments[symbol : symbol + 1]
-    last = int(out.counts[INTENTS]) - 1
-    refusal = check_order(out.intents, last, exposure, instrument, risk, execution, now_ns)
+    instrument = ledger["instruments"][symbol : symbol + 1]
+    last = int(out["counts"][INTENTS]) - 1
+    refusal = check_order(out["intents"], last, exposure, instrument, risk, execution, now_ns)
     if refusal != 0:
-        out.counts[INTENTS] -= 1
-        ledger.orders[slot]["status"] = FREE
-        ledger.counters[_REFUSED] += 1
+        out["counts"][INTENTS] -= 1
+        ledger["orders"][slot]["status"] = FREE
+        ledger["counters"][_REFUSED] += 1
         return refusal
     _commit_order(ledger, slot, forecasts, now_ns, out)
     return _QUOTING
 
 
 @kernel
-def send_cancels(ledger: Ledger, symbol: int, now_ns: int, out: Outgoing) -> None:
+def send_cancels(ledger: np.void, symbol: int, now_ns: int, out: np.void) -> None:
     """Decide a CANCEL for every order that shall go and can be cancelled now.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
         Orders become CANCELLING; those of unknown outcome are cancelled again after each answer timeout.
     symbol : int
         Whose orders; negative: all.
     now_ns : int
         Monotonic time.
-    out : Outgoing
+    out : OUTGOING record
         INTENT and REPORT rows are appended.
     """
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    for at in range(ledger["active_count"]):
+        slot = ledger["active"][at]
+        order = ledger["orders"][slot]
         if not order["cancel_wanted"] or (symbol >= 0 and int(order["symbol"]) != symbol):
             continue
-        again_ns = order["cancel_ts_ns"] + ledger.session[0]["answer_timeout_ns"]
+        again_ns = order["cancel_ts_ns"] + ledger["session"]["answer_timeout_ns"]
         unknown = int(order["status"]) == UNKNOWN and (order["cancel_ts_ns"] == 0 or now_ns >= again_ns)
-        if (int(order["status"]) != RESTING and not unknown) or out.counts[INTENTS] >= len(out.intents):
+        if (int(order["status"]) != RESTING and not unknown) or out["counts"][INTENTS] >= len(out["intents"]):
             continue
         if int(order["status"]) == RESTING:
             order["status"] = CANCELLING
         order["cancel_ts_ns"] = now_ns
         # Cancels are never held back by the budget; it may only reach zero.
-        ledger.session[0]["tokens"] = max(ledger.session[0]["tokens"] - 1.0, 0.0)
-        ledger.counters[_CANCELS] += 1
+        ledger["session"]["tokens"] = max(ledger["session"]["tokens"] - 1.0, 0.0)
+        ledger["counters"][_CANCELS] += 1
         add_intent(ledger, slot, _CANCEL, int(order["cancel_reason"]), now_ns, out)
         report_order(ledger, slot, _CANCEL_REPORT, int(order["cancel_reason"]), now_ns, out)
 
@@ -148,14 +147,15 @@ def want_cancel(order: np.void, reason: int) -> None:
 
 @kernel
 def _clear_side(
-    ledger: Ledger, symbol: int, row: np.void, block_reason: int, settings: np.void, now_ns: int
+    ledger: np.void, symbol: int, row: np.void, block_reason: int, settings: np.void, now_ns: int
 ) -> tuple[int, int]:
     # The slot of the order that stays (-1: none), and how many others stand in the way of a new one.
     kept = -1
     blockers = leaving = 0
     side = int(row["side"])
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    for at in range(ledger["active_count"]):
+        slot = ledger["active"][at]
+        order = ledger["orders"][slot]
         status = int(order["status"])
         if not is_live(order) or int(order["symbol"]) != symbol or int(order["side"]) != side:
             continue
@@ -197,18 +197,18 @@ def _fits(order: np.void, row: np.void) -> bool:
 
 @kernel
 def _write_order(
-    ledger: Ledger, slot: int, forecast: np.void, row: np.void, mode: int, edge_std_bps: float, now_ns: int
+    ledger: np.void, slot: int, forecast: np.void, row: np.void, mode: int, edge_std_bps: float, now_ns: int
 ) -> None:
-    order = ledger.orders[slot]
+    order = ledger["orders"][slot]
     symbol = int(forecast["symbol"])
-    order["order_id"] = ledger.session[0]["next_order_id"]
+    order["order_id"] = ledger["session"]["next_order_id"]
     order["ts_ns"] = now_ns
     order["cause_seq"] = forecast["seq"]
     order["cause_ts_ns"] = forecast["cause_ts_ns"]
     order["px_tick"] = row["px_tick"]
     order["qty_lots"] = row["qty_lots"]
-    order["decided_half_tick"] = ledger.accounts[symbol]["mark_half_tick"]
-    order["mid_px"] = ledger.accounts[symbol]["mid_px"]
+    order["decided_half_tick"] = ledger["accounts"][symbol]["mark_half_tick"]
+    order["mid_px"] = ledger["accounts"][symbol]["mid_px"]
     order["queue_value_bps"] = row["queue_value_bps"]
     order["queue_rank"] = row["queue_rank"]
     order["fill_prob"] = row["fill_prob"]
@@ -225,14 +225,14 @@ def _write_order(
 
 
 @kernel
-def _commit_order(ledger: Ledger, slot: int, forecasts: np.ndarray, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _commit_order(ledger: np.void, slot: int, forecasts: np.ndarray, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     order["status"] = INTENT_STATUS
     order["has_snapshot"] = 1
-    ledger.snapshots[slot] = forecasts[0]["snapshot"]
-    ledger.session[0]["next_order_id"] += 1
-    ledger.session[0]["tokens"] -= 1.0
+    ledger["snapshots"][slot] = forecasts[0]["snapshot"]
+    ledger["session"]["next_order_id"] += 1
+    ledger["session"]["tokens"] -= 1.0
     if int(order["tif"]) != _ALO:
-        ledger.aggressive_ts_ns[int(order["symbol"])] = now_ns
-    ledger.counters[_ORDERS] += 1
+        ledger["aggressive_ts_ns"][int(order["symbol"])] = now_ns
+    ledger["counters"][_ORDERS] += 1
     report_order(ledger, slot, _INTENT_REPORT, int(order["reason"]), now_ns, out)

@@ -12,14 +12,14 @@ answered before the fill it lost the race to. Terminal orders stay in the table,
 their slot is needed. The table knows no venue and no socket; answers are applied in `answers.py`.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from mmpipe.config import Config
 from mmpipe.enums import Counter, OrderStatus
 from mmpipe.execution.account import ACCOUNT, FRESH, FRESH_FILLS
-from mmpipe.records import FILL_CONTEXT, INTENT, REPORT, SNAPSHOT
+from mmpipe.records import FILL_CONTEXT, INSTRUMENT, INTENT, REPORT, SNAPSHOT, SYMBOLS_MAX
 from mmpipe.risk.seen_trades import SEEN
 from ringbuf.jit import kernel
 
@@ -68,6 +68,7 @@ ORDER = np.dtype(
 
 SESSION = np.dtype(
     [
+        ("symbols", "i8"),  # how many are traded
         ("synced", "i8"),  # 1: reconciled since the last loss of the session
         ("syncs", "i8"),  # reconciliations since start
         ("mismatch", "i8"),  # 1: the last reconciliation found another position
@@ -82,47 +83,36 @@ SESSION = np.dtype(
 )
 
 
-class Ledger(NamedTuple):
-    """Everything execution knows about its orders and positions; preallocated.
+# Everything execution knows about its orders and positions, as one record: handing over ten arrays instead
+# costs a call from Python a microsecond, and seventy machine words at each call within.
+LEDGER = np.dtype(
+    [
+        ("session", SESSION),
+        ("counters", "i8", (len(Counter),)),
+        ("accounts", ACCOUNT, (SYMBOLS_MAX,)),
+        ("instruments", INSTRUMENT, (SYMBOLS_MAX,)),
+        ("aggressive_ts_ns", "i8", (SYMBOLS_MAX,)),  # when the last taking order of each symbol was decided
+        ("modes", "u1", (SYMBOLS_MAX,)),  # of each symbol, for the reports
+        ("active_count", "i8"),
+        ("active", "i8", (ORDER_SLOTS,)),  # slots of orders that live or drain, rising; some may be over
+        ("orders", ORDER, (ORDER_SLOTS,)),
+        ("fresh", FRESH, (SYMBOLS_MAX, FRESH_FILLS)),
+        ("seen", SEEN, (1,)),  # trade ids that were counted
+        ("snapshots", SNAPSHOT, (ORDER_SLOTS,)),  # of the decision behind the order in the same slot
+    ],
+    align=True,
+)
 
-    Attributes
-    ----------
-    orders : (ORDER_SLOTS,) ORDER
-    snapshots : (ORDER_SLOTS,) SNAPSHOT
-        Of the decision behind the order in the same slot.
-    accounts : (symbols,) ACCOUNT
-    fresh : (symbols, FRESH_FILLS) FRESH
-    aggressive_ts_ns : (symbols,) int64
-        When the last taking order of each symbol was decided.
-    modes : (symbols,) uint8
-        Mode of each symbol, for the reports.
-    seen : (1,) SEEN
-        Trade ids that were counted.
-    session : (1,) SESSION
-    counters : (len(Counter),) int64
-    instruments : (symbols,) INSTRUMENT
-    """
-
-    orders: np.ndarray
-    snapshots: np.ndarray
-    accounts: np.ndarray
-    fresh: np.ndarray
-    aggressive_ts_ns: np.ndarray
-    modes: np.ndarray
-    seen: np.ndarray
-    session: np.ndarray
-    counters: np.ndarray
-    instruments: np.ndarray
-
-
-class Outgoing(NamedTuple):
-    """What one call produced: rows, and how many of each in `counts` (reports, contexts, intents)."""
-
-    reports: np.ndarray
-    contexts: np.ndarray
-    intents: np.ndarray
-    counts: np.ndarray
-
+# What one call produced: rows, and how many of each.
+OUTGOING = np.dtype(
+    [
+        ("counts", "i8", (3,)),  # index REPORTS, CONTEXTS, INTENTS
+        ("intents", INTENT, (INTENT_ROWS,)),
+        ("reports", REPORT, (REPORT_ROWS,)),
+        ("contexts", FILL_CONTEXT, (ORDER_SLOTS,)),
+    ],
+    align=True,
+)
 
 REPORTS: Final = 0
 CONTEXTS: Final = 1
@@ -138,7 +128,7 @@ CANCELLED: Final = int(OrderStatus.CANCELLED)
 REJECTED: Final = int(OrderStatus.REJECTED)
 
 
-def new_ledger(config: Config, instruments: np.ndarray, epoch: int) -> Ledger:
+def new_ledger(config: Config, instruments: np.ndarray, epoch: int) -> np.ndarray:
     """An empty ledger; order ids start at `epoch << 32 | 1`.
 
     Parameters
@@ -148,37 +138,22 @@ def new_ledger(config: Config, instruments: np.ndarray, epoch: int) -> Ledger:
     instruments : (symbols,) INSTRUMENT
     epoch : int
         Of this life of execution, > every earlier one, below 2**31.
+
+    Returns
+    -------
+    ndarray of LEDGER, shape (1,)
     """
     assert 0 <= epoch < 1 << 31, f"epoch {epoch} does not fit an order id"
-    symbols = len(instruments)
-    session = np.zeros(1, SESSION)
+    ledger: np.ndarray = np.zeros(1, LEDGER)
+    session = ledger["session"]
+    session["symbols"] = len(instruments)
     session["next_order_id"] = (epoch << 32) | 1
     session["tokens"] = config.risk.requests_per_s_max + config.risk.cancel_reserve
     session["horizon_ns"] = config.features.label_horizon_ms * 1_000_000
     session["lifetime_ns"] = config.execution.expires_after_ms * 1_000_000
     session["answer_timeout_ns"] = config.execution.answer_timeout_ms * 1_000_000
-    return Ledger(
-        np.zeros(ORDER_SLOTS, ORDER),
-        np.zeros(ORDER_SLOTS, SNAPSHOT),
-        np.zeros(symbols, ACCOUNT),
-        np.zeros((symbols, FRESH_FILLS), FRESH),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols, np.uint8),
-        np.zeros(1, SEEN),
-        session,
-        np.zeros(len(Counter), np.int64),
-        instruments.copy(),
-    )
-
-
-def new_outgoing() -> Outgoing:
-    """Empty buffers for what the kernels produce."""
-    return Outgoing(
-        np.zeros(REPORT_ROWS, REPORT),
-        np.zeros(ORDER_SLOTS, FILL_CONTEXT),
-        np.zeros(INTENT_ROWS, INTENT),
-        np.zeros(3, np.int64),
-    )
+    ledger["instruments"][0, : len(instruments)] = instruments
+    return ledger
 
 
 @kernel
@@ -197,22 +172,57 @@ def exposed_lots(order: np.void) -> int:
 
 
 @kernel
-def only_exits(ledger: Ledger, slot: int) -> bool:
+def only_exits(ledger: np.void, slot: int) -> bool:
     """True when the order, with all live ones of its side, can only shrink the position.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
     slot : int
         Of a live order.
     """
-    symbol, side = int(ledger.orders[slot]["symbol"]), int(ledger.orders[slot]["side"])
-    left = -side * ledger.accounts[symbol]["position_lots"]
-    for other in range(len(ledger.orders)):
-        order = ledger.orders[other]
+    symbol, side = int(ledger["orders"][slot]["symbol"]), int(ledger["orders"][slot]["side"])
+    left = -side * ledger["accounts"][symbol]["position_lots"]
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if is_live(order) and int(order["symbol"]) == symbol and int(order["side"]) == side:
             left -= exposed_lots(order)
     return left >= 0
+
+
+@kernel
+def activate(ledger: np.void, slot: int) -> None:
+    """Have every scan look at an order: to be called before it may begin to live or to drain.
+
+    Parameters
+    ----------
+    ledger : LEDGER record
+        `active` is changed; a slot that is there stays once.
+    slot : int
+        Of the order.
+    """
+    active = ledger["active"]
+    at = ledger["active_count"]
+    while at > 0 and active[at - 1] > slot:
+        at -= 1
+    if at > 0 and active[at - 1] == slot:
+        return
+    for above in range(ledger["active_count"], at, -1):
+        active[above] = active[above - 1]
+    active[at] = slot
+    ledger["active_count"] += 1
+
+
+@kernel
+def forget_settled(ledger: np.void) -> None:
+    """Take the orders out of the scans that neither live nor drain any more."""
+    active, kept = ledger["active"], 0
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][active[at]]
+        if is_live(order) or order["drain_lots"] > 0 or order["drain_until_ns"] > 0:
+            active[kept] = active[at]
+            kept += 1
+    ledger["active_count"] = kept
 
 
 @kernel
@@ -228,9 +238,9 @@ def find_order(orders: np.ndarray, order_id: int, oid: int) -> int:
 
 
 @kernel
-def take_slot(orders: np.ndarray) -> int:
+def take_slot(ledger: np.void) -> int:
     """Empty the best slot for a new order: a free one, else the one that ended longest ago; -1: none."""
-    oldest = -1
+    orders, oldest = ledger["orders"], -1
     for slot in range(len(orders)):
         if int(orders[slot]["status"]) == FREE:
             oldest = slot
@@ -240,6 +250,7 @@ def take_slot(orders: np.ndarray) -> int:
                 oldest = slot
     if oldest >= 0:
         _wipe(orders[oldest])
+        activate(ledger, oldest)
     return oldest
 
 
@@ -269,12 +280,12 @@ def end_order(order: np.void, status: int, drain_lots: int, drain_until_ns: int,
 
 
 @kernel
-def worst_case(ledger: Ledger, symbol: int, side: int, tick: int, out: np.ndarray) -> None:
+def worst_case(ledger: np.void, symbol: int, side: int, tick: int, out: np.ndarray) -> None:
     """Fill an EXPOSURE with what all orders of a symbol could lead to.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
     symbol : int
     side, tick : int
         Of the order that is asked about: live orders equal to it count as twins.
@@ -282,17 +293,17 @@ def worst_case(ledger: Ledger, symbol: int, side: int, tick: int, out: np.ndarra
         Written in whole.
     """
     row = out[0]
-    row["position_lots"] = ledger.accounts[symbol]["position_lots"]
+    row["position_lots"] = ledger["accounts"][symbol]["position_lots"]
     row["buy_lots"] = row["sell_lots"] = row["open_orders"] = row["twins"] = 0
     row["high_buy_tick"] = row["low_sell_tick"] = row["unknown_orders"] = 0
     row["gross_usdc"] = 0.0
-    row["aggressive_ts_ns"] = ledger.aggressive_ts_ns[symbol]
-    row["tokens"] = ledger.session[0]["tokens"]
-    for other in range(len(ledger.accounts)):
+    row["aggressive_ts_ns"] = ledger["aggressive_ts_ns"][symbol]
+    row["tokens"] = ledger["session"]["tokens"]
+    for other in range(ledger["session"]["symbols"]):
         if other != symbol:
             row["gross_usdc"] += _worst_usdc(ledger, other)
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if int(order["status"]) == UNKNOWN:
             row["unknown_orders"] += 1
         if int(order["status"]) != FREE and int(order["symbol"]) == symbol:
@@ -319,24 +330,24 @@ def _add_order(order: np.void, side: int, tick: int, row: np.void) -> None:
 
 
 @kernel
-def _worst_usdc(ledger: Ledger, symbol: int) -> float:
+def _worst_usdc(ledger: np.void, symbol: int) -> float:
     buys = sells = 0
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if int(order["status"]) != FREE and int(order["symbol"]) == symbol:
             if int(order["side"]) > 0:
                 buys += exposed_lots(order)
             else:
                 sells += exposed_lots(order)
-    held = ledger.accounts[symbol]["position_lots"]
+    held = ledger["accounts"][symbol]["position_lots"]
     lots = max(abs(held + buys), abs(held - sells))
     if lots == 0:
         return 0.0
     # No mid with something held is no number, and no number passes no limit.
-    mid_px = ledger.accounts[symbol]["mid_px"]
+    mid_px = ledger["accounts"][symbol]["mid_px"]
     if not (mid_px > 0.0):
         return np.nan
-    return lots * mid_px * ledger.instruments[symbol]["lot_qty"]
+    return lots * mid_px * ledger["instruments"][symbol]["lot_qty"]
 
 
 @kernel

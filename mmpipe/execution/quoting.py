@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from mmpipe.enums import Param, Reason, Tif
-from mmpipe.execution.valuation import Valuer, value_level
+from mmpipe.execution.valuation import value_level
 from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
@@ -159,7 +159,7 @@ def choose_level(
     params: np.ndarray,
     instrument: np.ndarray,
     execution: np.ndarray,
-    valuer: Valuer,
+    valuer: np.void,
 ) -> None:
     """Find the level of a side with the best expected profit among those that may be quoted.
 
@@ -177,7 +177,7 @@ def choose_level(
     params : (PARAMS_COUNT,) float64
     instrument : (1,) INSTRUMENT
     execution : (1,) settings of ExecutionConfig
-    valuer : Valuer
+    valuer : VALUER record
         It was shown the market; overwritten.
     """
     side = int(row["side"])
@@ -188,14 +188,16 @@ def choose_level(
     row["px_tick"] = row["qty_lots"] = 0
     row["queue_value_bps"] = row["queue_value_std_bps"] = row["fill_prob"] = row["score_bps"] = np.nan
     shift_bps = side * (parts["drift_bps"] + parts["skew_bps"]) - penalty_bps
+    tried = (0, 0, 0)
     for number in range(5):
         tick = candidate_tick(number, side, live_tick, parts, snapshots, instrument)
-        if tick <= 0:
-            continue
+        if tick <= 0 or (number == 3 and tick in tried):
+            continue  # what was valued once is worth the same again
+        tried = (tried[1], tried[2], tick)
         joined = number == 4
         rank = _doubted_rank(snapshot, side) if joined else -1.0
         value_level(side, tick, rank, snapshots, params, tick_px, execution, valuer)
-        value = valuer.scratch[0]
+        value = valuer["scratch"][0]
         score_bps = value["fill_prob"] * (value["queue_value_bps"] + shift_bps)
         reason = _judge_level(row, value, score_bps, execution[0]["fill_prob_min"])
         if reason != _QUOTING:
@@ -219,7 +221,7 @@ def _doubted_rank(snapshot: np.void, side: int) -> float:
 @kernel
 def choose_exit(
     row: np.void, inside: bool, value_demanded: bool, snapshots: np.ndarray, params: np.ndarray,
-    instrument: np.ndarray, execution: np.ndarray, valuer: Valuer,
+    instrument: np.ndarray, execution: np.ndarray, valuer: np.void,
 ) -> None:  # fmt: skip
     """Price a passive exit: at the touch or inside it; further out only when a positive value is demanded.
 
@@ -245,7 +247,7 @@ def choose_exit(
         tick += side * step
     away = step
     for _ in range(_EXIT_STEPS_MAX):
-        value = valuer.scratch[0]
+        value = valuer["scratch"][0]
         value_level(side, tick, -1.0, snapshots, params, tick_px, execution, valuer)
         if not (value["depth_bps"] <= execution[0]["collar_bps"]) or tick <= 0:
             return

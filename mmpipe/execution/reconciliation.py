@@ -20,8 +20,7 @@ from mmpipe.execution.orders import (
     REJECTED,
     RESTING,
     UNKNOWN,
-    Ledger,
-    Outgoing,
+    activate,
     end_order,
     find_order,
     is_live,
@@ -42,25 +41,26 @@ _BAD: Final = int(Counter.BAD_NUMBER)
 
 
 @kernel
-def note_open_order(answer: np.void, ledger: Ledger, out: Outgoing, now_ns: int) -> None:
+def note_open_order(answer: np.void, ledger: np.void, out: np.void, now_ns: int) -> None:
     """An order the venue lists as open; one nobody knows here is adopted, to be cancelled.
 
     Parameters
     ----------
     answer : ANSWER record
         A sane OPEN_ORDER.
-    ledger : Ledger
+    ledger : LEDGER record
         Changed in place.
-    out : Outgoing
+    out : OUTGOING record
         An ACK report is appended for an order that was in doubt.
     now_ns : int
         Monotonic time.
     """
-    slot = find_order(ledger.orders, int(answer["order_id"]), int(answer["oid"]))
+    slot = find_order(ledger["orders"], int(answer["order_id"]), int(answer["oid"]))
     if slot < 0:
         _adopt_order(answer, ledger, now_ns)
         return
-    order = ledger.orders[slot]
+    activate(ledger, slot)
+    order = ledger["orders"][slot]
     order["listed"] = 1
     order["oid"] = answer["oid"]
     status = int(order["status"])
@@ -72,33 +72,33 @@ def note_open_order(answer: np.void, ledger: Ledger, out: Outgoing, now_ns: int)
 
 
 @kernel
-def note_position(answer: np.void, ledger: Ledger) -> None:
+def note_position(answer: np.void, ledger: np.void) -> None:
     """The venue's position of a symbol, kept until SYNCED."""
-    account = ledger.accounts[int(answer["symbol"])]
+    account = ledger["accounts"][int(answer["symbol"])]
     account["venue_lots"] = answer["qty_lots"]
     account["venue_told"] = 1
 
 
 @kernel
-def synchronise(ledger: Ledger, out: Outgoing, now_ns: int) -> None:
+def synchronise(ledger: np.void, out: np.void, now_ns: int) -> None:
     """Everything of one reconciliation was delivered: compare, take over, or stay unreconciled.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
         `session["synced"]` is 1 afterwards exactly when no position is in doubt.
-    out : Outgoing
+    out : OUTGOING record
         Reports of orders in doubt and of positions that were taken over are appended.
     now_ns : int
         Monotonic time.
     """
-    session = ledger.session[0]
-    for slot in range(len(ledger.orders)):
-        if int(ledger.orders[slot]["status"]) != FREE:
+    session = ledger["session"]
+    for slot in range(len(ledger["orders"])):
+        if int(ledger["orders"][slot]["status"]) != FREE:
             _check_listed(ledger, slot, now_ns, out)
     mismatch = 0
-    for symbol in range(len(ledger.accounts)):
-        account = ledger.accounts[symbol]
+    for symbol in range(ledger["session"]["symbols"]):
+        account = ledger["accounts"][symbol]
         gap = account["venue_lots"] - account["position_lots"]
         if account["venue_told"] and gap != 0:
             if session["syncs"] == 0 or gap == account["gap_lots"]:
@@ -112,37 +112,37 @@ def synchronise(ledger: Ledger, out: Outgoing, now_ns: int) -> None:
     session["mismatch"] = mismatch
     session["synced"] = 1 - mismatch
     session["syncs"] += 1
-    ledger.counters[_RECONCILIATIONS] += 1
+    ledger["counters"][_RECONCILIATIONS] += 1
 
 
 @kernel
-def lose_session(ledger: Ledger, out: Outgoing, now_ns: int) -> None:
+def lose_session(ledger: np.void, out: np.void, now_ns: int) -> None:
     """The session is down: what was in flight has no answer any more.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
         Not reconciled afterwards.
-    out : Outgoing
+    out : OUTGOING record
         UNKNOWN reports are appended.
     now_ns : int
         Monotonic time.
     """
-    ledger.session[0]["synced"] = 0
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    ledger["session"]["synced"] = 0
+    for slot in range(len(ledger["orders"])):
+        order = ledger["orders"][slot]
         order["listed"] = 0
         if int(order["status"]) == INTENT_STATUS or int(order["status"]) == CANCELLING:
             make_unknown(ledger, slot, _SESSION_LOST, now_ns, out)
-    for symbol in range(len(ledger.accounts)):
-        ledger.accounts[symbol]["venue_told"] = 0
+    for symbol in range(ledger["session"]["symbols"]):
+        ledger["accounts"][symbol]["venue_told"] = 0
 
 
 @kernel
-def _check_listed(ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None:
-    order = ledger.orders[slot]
+def _check_listed(ledger: np.void, slot: int, now_ns: int, out: np.void) -> None:
+    order = ledger["orders"][slot]
     status = int(order["status"])
-    settled_ns = ledger.session[0]["answer_timeout_ns"]
+    settled_ns = ledger["session"]["answer_timeout_ns"]
     if not is_live(order) and now_ns - order["ended_ts_ns"] >= settled_ns:
         order["drain_lots"] = 0  # all fills were delivered long after its end
     elif is_live(order) and not order["listed"]:
@@ -155,12 +155,12 @@ def _check_listed(ledger: Ledger, slot: int, now_ns: int, out: Outgoing) -> None
 
 
 @kernel
-def _adopt_order(answer: np.void, ledger: Ledger, now_ns: int) -> None:
-    slot = take_slot(ledger.orders)
+def _adopt_order(answer: np.void, ledger: np.void, now_ns: int) -> None:
+    slot = take_slot(ledger)
     if slot < 0:
-        ledger.counters[_BAD] += 1
+        ledger["counters"][_BAD] += 1
         return
-    order = ledger.orders[slot]
+    order = ledger["orders"][slot]
     order["order_id"] = answer["order_id"]
     order["oid"] = answer["oid"]
     order["ts_ns"] = now_ns

@@ -13,15 +13,13 @@ from mmpipe.execution.account import equity
 from mmpipe.execution.order_diff import send_cancels, want_cancel
 from mmpipe.execution.orders import (
     CANCELLING,
-    FREE,
     INTENT_STATUS,
     REJECTED,
     RESTING,
     UNKNOWN,
-    Ledger,
-    Outgoing,
     end_order,
     find_order,
+    forget_settled,
     is_live,
     only_exits,
     take_slot,
@@ -39,12 +37,12 @@ _PLACE: Final = int(IntentKind.PLACE)
 
 
 @kernel
-def count_time(ledger: Ledger, state: np.void, symbol: int, now_ns: int) -> None:
+def count_time(ledger: np.void, state: np.void, symbol: int, now_ns: int) -> None:
     """Add the time since the last count to the mode, and to quotable and quoted time.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LEDGER record
         Read: is a quote of the symbol resting?
     state : MODE_STATE record
         Changed in place.
@@ -65,19 +63,17 @@ def count_time(ledger: Ledger, state: np.void, symbol: int, now_ns: int) -> None
 
 @kernel
 def keep_up(
-    ledger: Ledger, states: np.ndarray, risk: np.ndarray, cancel_reason: int, keep_exits: bool,
-    age_max_ns: int, now_ns: int, out: Outgoing,
+    ledgers: np.ndarray, desks: np.ndarray, cancel_reason: int, keep_exits: bool, age_max_ns: int,
+    now_ns: int, outs: np.ndarray,
 ) -> None:  # fmt: skip
     """One tick of time.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledgers : (1,) LEDGER
         Changed in place.
-    states : (symbols,) MODE_STATE
-        Reasons of a symbol whose judgement grew old are overwritten.
-    risk : (1,) settings of RiskConfig
-        Request budget.
+    desks : (1,) DESK
+        Reasons of a symbol whose judgement grew old are overwritten; the request budget is read.
     cancel_reason : int
         Reason to cancel what rests; NONE: no such reason.
     keep_exits : bool
@@ -87,20 +83,18 @@ def keep_up(
         Age of a judgement that nothing may rest on.
     now_ns : int
         Monotonic time.
-    out : Outgoing
+    outs : (1,) OUTGOING
         INTENT and REPORT rows are appended.
     """
-    session = ledger.session[0]
+    ledger, out, states = ledgers[0], outs[0], desks[0]["states"]
+    session = ledger["session"]
     if session["tokens_ts_ns"] > 0:
-        session["tokens"] = refill(session["tokens"], now_ns - session["tokens_ts_ns"], risk)
+        session["tokens"] = refill(session["tokens"], now_ns - session["tokens_ts_ns"], desks[0]["risk"])
     session["tokens_ts_ns"] = now_ns
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
-        # Asked here: a call that hands the whole ledger over costs more than most slots deserve.
-        if not is_live(order) and (int(order["status"]) == FREE or order["drain_until_ns"] == 0):
-            continue
-        _age_order(ledger, slot, states, cancel_reason, keep_exits, age_max_ns, now_ns, out)
-    for symbol in range(len(states)):
+    forget_settled(ledger)
+    for at in range(ledger["active_count"]):
+        _age_order(ledger, ledger["active"][at], states, cancel_reason, keep_exits, age_max_ns, now_ns, out)
+    for symbol in range(session["symbols"]):
         state = states[symbol]
         if state["snapshot_ts_ns"] > 0 and not now_ns - state["snapshot_ts_ns"] <= age_max_ns:
             state["bid_reason"] = state["ask_reason"] = _OLD
@@ -109,33 +103,35 @@ def keep_up(
 
 
 @kernel
-def report_positions(ledger: Ledger, now_ns: int, out: Outgoing) -> None:
+def report_positions(ledgers: np.ndarray, now_ns: int, outs: np.ndarray) -> None:
     """A POSITION report for every symbol, which readers that restarted begin from."""
-    for symbol in range(len(ledger.accounts)):
+    ledger, out = ledgers[0], outs[0]
+    for symbol in range(ledger["session"]["symbols"]):
         report_symbol(ledger, symbol, _POSITION, 0, now_ns, out)
 
 
 @kernel
-def restore_intents(ledger: Ledger, intents: np.ndarray) -> None:
+def restore_intents(ledgers: np.ndarray, intents: np.ndarray) -> None:
     """Take INTENTs of an earlier life: orders of unknown outcome, all of them to be cancelled.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledgers : (1,) LEDGER
         Changed in place.
     intents : (n,) INTENT
         As journalled.
     """
+    ledger = ledgers[0]
     for index in range(len(intents)):
         if int(intents[index]["kind"]) == _PLACE:
             _restore(ledger, intents[index])
 
 
 @kernel
-def _restore(ledger: Ledger, intent: np.void) -> None:
-    slot = take_slot(ledger.orders)
+def _restore(ledger: np.void, intent: np.void) -> None:
+    slot = take_slot(ledger)
     assert slot >= 0, "more orders of unknown outcome than the table holds"
-    order = ledger.orders[slot]
+    order = ledger["orders"][slot]
     order["order_id"], order["oid"], order["ts_ns"] = intent["order_id"], intent["oid"], intent["ts_ns"]
     order["cause_seq"], order["cause_ts_ns"] = intent["cause_seq"], intent["cause_ts_ns"]
     order["px_tick"], order["qty_lots"] = intent["px_tick"], intent["qty_lots"]
@@ -146,30 +142,32 @@ def _restore(ledger: Ledger, intent: np.void) -> None:
 
 
 @kernel
-def withdraw(ledger: Ledger, order_id: int, reason: int, now_ns: int, out: Outgoing) -> None:
+def withdraw(ledgers: np.ndarray, order_id: int, reason: int, now_ns: int, outs: np.ndarray) -> None:
     """An order was decided and journalled but must not be sent any more: it never rested."""
-    slot = find_order(ledger.orders, order_id, 0)
-    if slot >= 0 and int(ledger.orders[slot]["status"]) == INTENT_STATUS:
-        end_order(ledger.orders[slot], REJECTED, 0, 0, now_ns)
+    ledger, out = ledgers[0], outs[0]
+    slot = find_order(ledger["orders"], order_id, 0)
+    if slot >= 0 and int(ledger["orders"][slot]["status"]) == INTENT_STATUS:
+        end_order(ledger["orders"][slot], REJECTED, 0, 0, now_ns)
         report_order(ledger, slot, _REJECT, reason, now_ns, out)
 
 
 @kernel
-def fill_board(ledger: Ledger, states: np.ndarray, symbol: int, boards: np.ndarray) -> None:
+def fill_board(ledgers: np.ndarray, desks: np.ndarray, symbol: int, boards: np.ndarray) -> None:
     """Write what a screen shows of one symbol.
 
     Parameters
     ----------
-    ledger : Ledger
+    ledgers : (1,) LEDGER
         Read only.
-    states : (symbols,) MODE_STATE
+    desks : (1,) DESK
         Read only.
     symbol : int
         Whose.
     boards : (symbols,) BOARD
         The row of `symbol` is written in whole, but for `seq` and padding.
     """
-    board, state, account = boards[symbol], states[symbol], ledger.accounts[symbol]
+    ledger = ledgers[0]
+    board, state, account = boards[symbol], desks[0]["states"][symbol], ledger["accounts"][symbol]
     board["ts_ns"], board["symbol"] = state["counted_ts_ns"], symbol
     board["mode"], board["toxicity"] = state["mode"], state["toxicity"]
     board["bid_reason"], board["ask_reason"] = state["bid_reason"], state["ask_reason"]
@@ -185,8 +183,8 @@ def fill_board(ledger: Ledger, states: np.ndarray, symbol: int, boards: np.ndarr
     board["funding_cash"] = account["funding_cash"]
     board["bid_tick"] = board["ask_tick"] = board["bid_lots"] = board["ask_lots"] = 0
     board["open_orders"] = 0
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if int(order["symbol"]) != symbol or not is_live(order):
             continue
         board["open_orders"] += 1
@@ -197,33 +195,33 @@ def fill_board(ledger: Ledger, states: np.ndarray, symbol: int, boards: np.ndarr
 
 
 @kernel
-def live_count(ledger: Ledger) -> int:
-    """Orders that may rest at the venue, as far as is known."""
-    count = 0
-    for slot in range(len(ledger.orders)):
-        if is_live(ledger.orders[slot]):
+def live_count(ledgers: np.ndarray) -> int:
+    """Orders that may rest at the venue, as far as is known; `ledgers` is (1,) LEDGER."""
+    ledger, count = ledgers[0], 0
+    for at in range(ledger["active_count"]):
+        if is_live(ledger["orders"][ledger["active"][at]]):
             count += 1
     return count
 
 
 @kernel
-def unknown_count(orders: np.ndarray) -> int:
-    """Orders of unknown outcome; `orders` is (ORDER_SLOTS,) ORDER."""
-    count = 0
-    for slot in range(len(orders)):
-        if int(orders[slot]["status"]) == UNKNOWN:
+def unknown_count(ledgers: np.ndarray) -> int:
+    """Orders of unknown outcome; `ledgers` is (1,) LEDGER."""
+    ledger, count = ledgers[0], 0
+    for at in range(ledger["active_count"]):
+        if int(ledger["orders"][ledger["active"][at]]["status"]) == UNKNOWN:
             count += 1
     return count
 
 
 @kernel
 def _age_order(
-    ledger: Ledger, slot: int, states: np.ndarray, cancel_reason: int, keep_exits: bool, age_max_ns: int,
-    now_ns: int, out: Outgoing,
+    ledger: np.void, slot: int, states: np.ndarray, cancel_reason: int, keep_exits: bool, age_max_ns: int,
+    now_ns: int, out: np.void,
 ) -> None:  # fmt: skip
-    order = ledger.orders[slot]
+    order = ledger["orders"][slot]
     status = int(order["status"])
-    patience_ns = ledger.session[0]["answer_timeout_ns"]
+    patience_ns = ledger["session"]["answer_timeout_ns"]
     since_ns = order["cancel_ts_ns"] if status == CANCELLING else order["ts_ns"]
     if (status == INTENT_STATUS or status == CANCELLING) and now_ns - since_ns > patience_ns:
         make_unknown(ledger, slot, _NO_ANSWER, now_ns, out)
@@ -239,9 +237,9 @@ def _age_order(
 
 
 @kernel
-def _is_quoting(ledger: Ledger, symbol: int) -> bool:
-    for slot in range(len(ledger.orders)):
-        order = ledger.orders[slot]
+def _is_quoting(ledger: np.void, symbol: int) -> bool:
+    for at in range(ledger["active_count"]):
+        order = ledger["orders"][ledger["active"][at]]
         if int(order["status"]) == RESTING and int(order["symbol"]) == symbol and not order["cancel_wanted"]:
             return True
     return False

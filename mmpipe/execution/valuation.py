@@ -4,13 +4,14 @@ What all places of a side share is written once per decision (`view_market`), th
 What is not known is NaN, which no caller takes for an edge.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from mmpipe.models.fill_survival import fill_prob
 from mmpipe.models.model_inputs import INPUTS, write_place, write_state
 from mmpipe.models.queue_value import queue_value
+from mmpipe.models.weights import MODELS
 from mmpipe.records import DEPTH_LEVELS
 from ringbuf.jit import kernel
 
@@ -27,41 +28,28 @@ VALUE = np.dtype(
 _LEVELS: Final = DEPTH_LEVELS
 
 
-class Valuer(NamedTuple):
-    """What places are valued with.
-
-    Attributes
-    ----------
-    models : (1,) MODELS
-        In force; scratch is overwritten.
-    inputs : (2, INPUTS) float64
-        Of our bid and ask, overwritten.
-    scratch : (2,) VALUE
-        Overwritten.
-    """
-
-    models: np.ndarray
-    inputs: np.ndarray
-    scratch: np.ndarray
-
-
-def new_valuer(models: np.ndarray) -> Valuer:
-    """A valuer of its own scratch, by (1,) MODELS."""
-    return Valuer(models, np.zeros((2, INPUTS)), np.zeros(2, VALUE))
+VALUER = np.dtype(
+    [
+        ("models", MODELS, (1,)),  # in force; their scratch is overwritten
+        ("inputs", "f8", (2, INPUTS)),  # of our bid and ask, overwritten
+        ("scratch", VALUE, (2,)),  # overwritten
+    ],
+    align=True,
+)
 
 
 @kernel
-def view_market(valuer: Valuer, snapshots: np.ndarray) -> None:
+def view_market(valuer: np.void, snapshots: np.ndarray) -> None:
     """Look at the market from both sides, once before any level is valued.
 
     Parameters
     ----------
-    valuer : Valuer
+    valuer : VALUER record
         Inputs of both sides are written.
     snapshots : (1,) SNAPSHOT
     """
-    write_state(valuer.inputs[0], snapshots[0], 1)
-    write_state(valuer.inputs[1], snapshots[0], -1)
+    write_state(valuer["inputs"][0], snapshots[0], 1)
+    write_state(valuer["inputs"][1], snapshots[0], -1)
 
 
 @kernel
@@ -73,9 +61,9 @@ def value_level(
     params: np.ndarray,
     tick_px: float,
     execution: np.ndarray,
-    valuer: Valuer,
+    valuer: np.void,
 ) -> None:
-    """Value of an order of ours resting at a price; the result is `valuer.scratch[0]`.
+    """Value of an order of ours resting at a price; the result is `valuer["scratch"][0]`.
 
     Parameters
     ----------
@@ -91,11 +79,11 @@ def value_level(
         Price of a tick.
     execution : (1,) settings of ExecutionConfig
         Fees and fill horizon.
-    valuer : Valuer
+    valuer : VALUER record
         `scratch[0]` is written in whole.
     """
-    snapshot, out = snapshots[0], valuer.scratch[0]
-    inputs = valuer.inputs[0 if side > 0 else 1]
+    snapshot, out = snapshots[0], valuer["scratch"][0]
+    inputs = valuer["inputs"][0 if side > 0 else 1]
     mid_px = snapshot["mid_px"]
     depth_bps = np.nan
     if mid_px > 0.0:
@@ -106,11 +94,11 @@ def value_level(
         rank = 1.0 if level_qty > 0.0 else 0.0
     write_place(inputs, depth_bps, rank, rank * level_qty * mid_px)
     mean_bps, std_bps = queue_value(
-        valuer.models, inputs, int(snapshot["toxicity"]), execution[0]["maker_fee_bps"], params
+        valuer["models"], inputs, int(snapshot["toxicity"]), execution[0]["maker_fee_bps"], params
     )
     out["depth_bps"], out["queue_rank"] = depth_bps, rank
     out["queue_value_bps"], out["queue_value_std_bps"] = mean_bps, std_bps
-    out["fill_prob"] = fill_prob(valuer.models, inputs, execution[0]["fill_horizon_s"], params)
+    out["fill_prob"] = fill_prob(valuer["models"], inputs, execution[0]["fill_horizon_s"], params)
 
 
 @kernel

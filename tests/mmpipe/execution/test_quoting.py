@@ -22,7 +22,7 @@ from mmpipe.execution.quoting import (
     optimal_depth_bps,
     quote_parts,
 )
-from mmpipe.execution.valuation import Valuer, new_valuer, view_market
+from mmpipe.execution.valuation import VALUER, view_market
 from mmpipe.models.parameters import prior_values
 from mmpipe.models.weights import built_in_models
 from tests.mmpipe.execution.test_executor import ASK_TICK, BID_TICK, STEP, forecast, instruments
@@ -37,8 +37,9 @@ def snapshot(**fields: float) -> np.ndarray:
     return forecast(10**9, **fields)["snapshot"]
 
 
-def shown(market: np.ndarray) -> Valuer:
-    valuer = new_valuer(built_in_models())
+def shown(market: np.ndarray) -> np.void:
+    valuer: np.void = np.zeros(1, VALUER)[0]
+    valuer["models"] = built_in_models()
     view_market(valuer, market)
     return valuer
 

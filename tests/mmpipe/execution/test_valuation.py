@@ -8,7 +8,7 @@ import pytest
 from mmpipe import config as configuration
 from mmpipe.config import settings_row
 from mmpipe.execution.sizing import edge_doubt_bps
-from mmpipe.execution.valuation import new_valuer, shown_qty, value_level, view_market
+from mmpipe.execution.valuation import VALUER, shown_qty, value_level, view_market
 from mmpipe.models.fill_survival import fill_prob
 from mmpipe.models.model_inputs import INPUTS, write_inputs
 from mmpipe.models.parameters import prior_values
@@ -29,6 +29,12 @@ def market() -> np.ndarray:
     row["sigma_1m_bps"], row["sell_intensity_per_s"], row["buy_intensity_per_s"] = 8.0, 2.0, 1.0
     row["toxic_sell_prob"], row["toxic_buy_prob"] = 0.1, 0.3
     return row
+
+
+def a_valuer() -> np.void:
+    valuer: np.void = np.zeros(1, VALUER)[0]
+    valuer["models"] = built_in_models()
+    return valuer
 
 
 @pytest.mark.parametrize(
@@ -59,41 +65,41 @@ def test_without_a_book_nothing_rests() -> None:
 def test_a_level_is_valued_by_the_inputs_training_sees(
     side: int, away_tick: int, queue_rank: float, rank: float, ahead_qty: float
 ) -> None:
-    row, valuer, inputs = market(), new_valuer(built_in_models()), np.zeros(INPUTS)
+    row, valuer, inputs = market(), a_valuer(), np.zeros(INPUTS)
     tick = 9_990 - away_tick if side > 0 else 10_010 + away_tick
     view_market(valuer, row)
     value_level(side, tick, queue_rank, row, PARAMS, TICK_PX, EXECUTION, valuer)
-    said = valuer.scratch[0]
+    said = valuer["scratch"][0]
     depth_bps = side * (1_000.0 - tick * TICK_PX) / 1_000.0 * 1e4
     write_inputs(inputs, row, side, depth_bps, rank, ahead_qty)
-    assert valuer.inputs[0 if side > 0 else 1] == pytest.approx(inputs, abs=1e-12)
-    mean_bps, std_bps = queue_value(valuer.models, inputs, 0, CONFIG.execution.maker_fee_bps, PARAMS)
+    assert valuer["inputs"][0 if side > 0 else 1] == pytest.approx(inputs, abs=1e-12)
+    mean_bps, std_bps = queue_value(valuer["models"], inputs, 0, CONFIG.execution.maker_fee_bps, PARAMS)
     assert (said["queue_value_bps"], said["queue_value_std_bps"]) == pytest.approx((mean_bps, std_bps))
     horizon_s = CONFIG.execution.fill_horizon_s
-    assert said["fill_prob"] == pytest.approx(fill_prob(valuer.models, inputs, horizon_s, PARAMS))
+    assert said["fill_prob"] == pytest.approx(fill_prob(valuer["models"], inputs, horizon_s, PARAMS))
     assert (said["queue_rank"], said["depth_bps"]) == pytest.approx((rank, depth_bps))
 
 
 def test_an_informed_seller_poisons_the_bid_and_not_the_ask() -> None:
     values = {}
     for prob in (0.1, 0.9):
-        row, valuer = market(), new_valuer(built_in_models())
+        row, valuer = market(), a_valuer()
         row["toxic_sell_prob"] = prob
         view_market(valuer, row)
         for side, tick in ((1, 9_990), (-1, 10_010)):
             value_level(side, tick, -1.0, row, PARAMS, TICK_PX, EXECUTION, valuer)
-            values[side, prob] = float(valuer.scratch["queue_value_bps"][0])
+            values[side, prob] = float(valuer["scratch"]["queue_value_bps"][0])
     assert values[1, 0.9] < values[1, 0.1]
     assert values[-1, 0.9] == values[-1, 0.1]
 
 
 def test_a_market_without_a_mid_has_no_value() -> None:
-    row, valuer = market(), new_valuer(built_in_models())
+    row, valuer = market(), a_valuer()
     row["mid_px"] = 0.0
     view_market(valuer, row)
     value_level(1, 9_990, -1.0, row, PARAMS, TICK_PX, EXECUTION, valuer)
-    assert np.isnan(valuer.scratch["queue_value_bps"][0])
-    assert np.isnan(valuer.scratch["fill_prob"][0])
+    assert np.isnan(valuer["scratch"]["queue_value_bps"][0])
+    assert np.isnan(valuer["scratch"]["fill_prob"][0])
 
 
 def test_doubts_add_as_independent_errors_do() -> None:
