@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("compute measured", flush=True)
     cases |= chain(options.rounds)
     print("chain measured", flush=True)
-    idle = latency_line.idle_line(options.seconds / 2)
+    idle, wakeups = latency_line.idle_line(options.seconds / 2)
     print("idle line measured", flush=True)
     cases |= line(options.seconds)
     judged = {item["case"]: item for item in judge(cases)}
@@ -124,13 +124,15 @@ def main(arguments: list[str] | None = None) -> int:
     idle_ok = sum(idle.values()) <= idle_limit
     verdict = "ok" if idle_ok else "OVER"
     print(f"idle line: {sum(idle.values()):.1f} % of one core (≤ {idle_limit:g} {verdict}) {idle}")
+    print(f"idle line: {sum(wakeups.values()):.0f} wake-ups a second {wakeups}")
     print(f"heap blocks taken in {latency_compute.ALLOCATION_ROUNDS:,} calls of each kernel: {taken}")
     for text in cannot_bear_out():
         print(f"not measured here: {text}")
     rows = [harness.row(case, summary, {}) for case, summary in cases.items()]
     harness.report(
         "latency", options.rounds, rows, options.json, budget=list(judged.values()), allocations=taken,
-        idle={"cpu_percent": idle, "limit": idle_limit, "ok": idle_ok}, not_measured=cannot_bear_out(),
+        idle={"cpu_percent": idle, "wakeups_per_s": wakeups, "limit": idle_limit, "ok": idle_ok},
+        not_measured=cannot_bear_out(),
     )  # fmt: skip
     good = idle_ok and not any(taken.values()) and all(item["ok"] for item in judged.values())
     return 0 if good else 1

@@ -35,10 +35,11 @@ SLOTS = 1024
 SPIN, YIELD, PARK = 0, 1, 2
 HOW = {"spin": SPIN, "yield": YIELD, "park": PARK}
 BUSY_BELOW_NS = 100_000
-SLEEP_NS = 20_000_000  # longest sleep, as the heartbeat of a stage wants it
+SLEEP_NS = 100_000_000  # longest sleep, as the heartbeat of a stage wants it
 WARM_UP = 50
 PARKED_ON_WORD = 1
 SECOND_NS = 1_000_000_000
+FAR_NS = 1 << 62
 LAST, GAP = 4, 5
 
 
@@ -187,6 +188,7 @@ class PassThrough:
     def __init__(self, consumer: Consumer, producer: Producer | None, count: int) -> None:
         self.counters = np.zeros(1, np.int64)
         self.stopped = False
+        self.due_ts_ns = FAR_NS  # it does nothing by time
         self.times_ns = np.zeros(count, np.int64)
         self.wrong = 0
         self._consumer, self._producer, self._done = consumer, producer, 0

@@ -109,23 +109,32 @@ def busy_line(name: str, cores: set[int], changes: dict[str, str], duration_s: f
     return status
 
 
-def idle_line(duration_s: float) -> dict[str, float]:
-    """Processor time of each stage while nothing happens, percent of one core."""
+def idle_line(duration_s: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each stage while nothing happens: processor time, percent of one core, and wake-ups per second."""
     with BenchLine("bench-idle", set(os.sched_getaffinity(0)), STILL) as line:
         time.sleep(SETTLE_S)
         before = line.status()
         processes = {name: psutil.Process(before["stages"][name]["pid"]) for name in STAGES}
         begin_s, used = time.monotonic(), {name: _used_s(process) for name, process in processes.items()}
+        woken = {name: process.num_ctx_switches().voluntary for name, process in processes.items()}
         time.sleep(duration_s)
         wall_s = time.monotonic() - begin_s
         percent = {
             name: 100 * (_used_s(process) - used[name]) / wall_s for name, process in processes.items()
         }
+        wakeups = {
+            name: (process.num_ctx_switches().voluntary - woken[name]) / wall_s
+            for name, process in processes.items()
+        }
         after = line.status()
     made = after["counters"]["events"] - before["counters"]["events"]
     if made < 5 * duration_s:
         raise RuntimeError(f"only {made} events in {duration_s} s: the timer does not run")
-    return {name: round(value, 2) for name, value in percent.items()}
+    return _rounded(percent), _rounded(wakeups)
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}
 
 
 def _used_s(process: psutil.Process) -> float:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from ringbuf import layout
-from ringbuf.jit import example, kernel
+from ringbuf.jit import brief_kernel, entry, example, kernel
 from ringbuf.segment import Segment
 
 SUB_BITS = 6
@@ -42,17 +42,18 @@ class Histogram:
             kind = layout.KIND_NAMES[segment.kind]
             raise ValueError(f"{segment.name} is a {kind} of {len(segment.slots)}; need {BUCKETS} counters")
         self.counts = segment.slots
+        self._record = entry(record, self.counts, 0)
 
     def record(self, value_ns: int) -> None:
         """Count one duration, ns; from a kernel call `record(counts, value_ns)` instead."""
-        record(self.counts, value_ns)
+        self._record(self.counts, value_ns)
 
     def snapshot(self) -> np.ndarray:
         """Copy of the counters, (`BUCKETS`,) int64."""
         return self.counts.copy()
 
 
-@kernel
+@brief_kernel
 def record(counts: np.ndarray, value_ns: int) -> None:
     """Count one duration.
 

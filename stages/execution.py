@@ -24,7 +24,7 @@ from stages.ports import Ports
 from stages.runner import run_process
 
 ROWS_PER_POLL = 64
-TIMER_NS = 20 * NS_PER_MS
+TIMER_NS = 50 * NS_PER_MS
 
 
 class ExecutionStage:
@@ -51,7 +51,7 @@ class ExecutionStage:
         self._boards = ports.cells_out["board"]
         self._work = ports.histograms["work_us_execution"]
         self._wait = ports.histograms["wait_us_execution"]
-        self._timer_ns = 0
+        self.due_ts_ns = 0  # of the next look at what time alone does
 
     @property
     def stopped(self) -> bool:
@@ -68,7 +68,8 @@ class ExecutionStage:
 
     def poll(self) -> int:
         """One duty cycle; returns the number of records consumed."""
-        self._executor.on_gate(*self._gate.read())
+        killed, lease_ts_ns = self._gate.read()
+        self._executor.on_gate(killed, lease_ts_ns)
         work = 0
         for ring, take in self._side_inputs:
             rows = ring.peek(ROWS_PER_POLL)
@@ -81,14 +82,16 @@ class ExecutionStage:
             self._executor.on_answers(answers, self._clock.now_ns())
         work += len(answers) + self._read_forecasts()
         now_ns = self._clock.now_ns()
-        if now_ns >= self._timer_ns:
-            self._timer_ns = now_ns + TIMER_NS
+        if now_ns >= self.due_ts_ns:
+            self.due_ts_ns = now_ns + TIMER_NS
             self._executor.on_timer(now_ns)
             self._desk.query(self._executor.unknown_order_ids(now_ns))
             if self._executor.wants_reconciliation(now_ns):
                 self._port.reconcile()
             for index, board in enumerate(self._boards):
                 board.write(self._executor.board(index))
+        if now_ns < lease_ts_ns:
+            self.due_ts_ns = min(self.due_ts_ns, lease_ts_ns)  # without it everything is cancelled at once
         self._desk.send(self._executor)
         full = self._tray.publish(self._executor.reports(), self._executor.fill_contexts())
         self._executor.on_backpressure(full)

@@ -41,7 +41,7 @@ class FeedStage:
         self._time = VenueTime(context, self._watch.on_venue_time, clock)
         self._rows = np.zeros(DEPTH_ROWS_MAX, EVENT)
         self._timer_ns = feed.timer_ms * NS_PER_MS
-        self._next_timer_ns = 0
+        self.due_ts_ns = 0  # of the next TIMER
         self._work = ports.histograms["work_us_feed"]
         self._wait = ports.histograms["wait_us_feed"]
         self._arrived = 0
@@ -63,8 +63,8 @@ class FeedStage:
             self._watch.resync(int(command["venue"]), int(command["symbol"]), self._clock.now_ns())
         self._commands.release(len(commands))
         now_ns = self._clock.now_ns()
-        if now_ns >= self._next_timer_ns:
-            self._next_timer_ns = now_ns + self._timer_ns
+        if now_ns >= self.due_ts_ns:
+            self.due_ts_ns = now_ns + self._timer_ns
             self._watch.on_timer(now_ns)
             self._gate.say_timer(now_ns, self._clock.wall_ns())
             self._count()

@@ -20,8 +20,9 @@ class OutTray:
 
     def publish(self, reports: np.ndarray, contexts: np.ndarray) -> bool:
         """Offer the rows to all readers; True while a ring is full and quoting has to stop."""
-        for report in reports[reports["kind"] == int(ReportKind.MODE)]:
-            self._log_mode(report)
+        if len(reports):
+            for report in reports[reports["kind"] == int(ReportKind.MODE)]:
+                self._log_mode(report)
         for outbox in self._reports:
             outbox.offer(reports)
         self._contexts.offer(contexts)

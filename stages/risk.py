@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from loguru import logger
 
-from mmpipe.clock import Clock
+from mmpipe.clock import NS_PER_MS, Clock
 from mmpipe.enums import Counter, Reason, StageId
 from mmpipe.records import HEARTBEAT, LEASE, REPORT
 from mmpipe.risk.daemon import RiskDaemon
@@ -27,6 +27,7 @@ from stages.ports import Ports
 from stages.runner import run_process
 
 REPORTS_PER_POLL = 256
+RENEWALS_PER_LEASE = 4  # three may come late before execution has none
 WATCHED = tuple(stage for stage in topology.BEATING if stage != StageId.RISK)
 
 
@@ -43,16 +44,15 @@ class RiskStage:
         self._daemon = RiskDaemon(self._config, context.instruments)
         self._daemon.kill(self._switch.latched_reason)
         self._port = port or order_port(context, StageId.RISK, clock, self._wake)
-        self._reports = ports.inputs["report_risk"]
-        self._report_rows = np.zeros(REPORTS_PER_POLL, REPORT)
+        self._reports, self._report_rows = ports.inputs["report_risk"], np.zeros(REPORTS_PER_POLL, REPORT)
         self._commands = Outbox(ports.outputs["command"])
         self._beats = np.zeros(len(StageId), HEARTBEAT)
         self._lease_row = np.zeros(1, LEASE)
         self._lease_row["epoch"] = clock.wall_ns()
         self._control = ControlServer(Path(context.runtime_dir) / "risk.sock", self._on_control)
-        self._work = ports.histograms["work_us_risk"]
-        self._wait = ports.histograms["wait_us_risk"]
-        self.stopped = False
+        self._work, self._wait = (ports.histograms[f"{name}_us_risk"] for name in topology.HISTOGRAMS)
+        self.stopped, self.due_ts_ns = False, 0
+        self._renew_ns = self._config.risk.lease_ms * NS_PER_MS // RENEWALS_PER_LEASE
         self.wake = lambda: None
 
     async def connect(self, stop: asyncio.Event) -> None:
@@ -64,6 +64,7 @@ class RiskStage:
     def poll(self) -> int:
         """One duty cycle; returns the number of records consumed."""
         now_ns = self._clock.now_ns()
+        self.due_ts_ns = now_ns + self._renew_ns
         answers = self._port.answers()
         if len(answers):
             self._daemon.on_answers(answers, now_ns)

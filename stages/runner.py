@@ -34,7 +34,9 @@ from stages.context import Context, read_context
 from stages.process import die_with_parent, pin_line_stage, usable_cores, use_side_cores
 from stages.telemetry import LogShipper
 
-BEAT_INTERVAL_NS = 5_000_000  # a heartbeat cell is written at the most this often
+BEAT_INTERVAL_NS = 20_000_000  # a heartbeat cell is written at the most this often
+NS_PER_S = 1_000_000_000
+LOOP_TICK_S = 1e-3  # the event loop's timers count whole milliseconds; one too early would be for nothing
 RSS_INTERVAL_NS = 1_000_000_000
 
 
@@ -52,7 +54,13 @@ class Stage(Protocol):
 
 
 class SocketStage(Stage, Protocol):
-    """A stage that also owns connections; `wake` is called by them when there is something to poll."""
+    """A stage that also owns connections; `wake` is called by them when there is something to poll.
+
+    `due_ts_ns` is when it wants to be polled next even if nothing came: it sleeps until then, and no timer
+    wakes it to find that it is not time yet.
+    """
+
+    due_ts_ns: int
 
     async def connect(self, stop: asyncio.Event) -> None: ...
 
@@ -184,12 +192,7 @@ async def duty_cycle_with_sockets(
     loop = asyncio.get_running_loop()
     loop.add_reader(idle.fileno(), woken.set)
 
-    def tick() -> None:
-        # One timer that goes on by itself: a timeout around every sleep would cost more than the sleep.
-        woken.set()
-        loop.call_later(timeout_s, tick)
-
-    tick()
+    alarm = Alarm(loop, woken.set)
     sockets_stop = asyncio.Event()
     sockets = asyncio.create_task(stage.connect(sockets_stop))
     try:
@@ -201,14 +204,48 @@ async def duty_cycle_with_sockets(
             work = stage.poll()
             beat.touch(stage.counters, shipper.dropped)
             if work == 0 and idle.strategy != Strategy.SPIN and idle.park():
+                alarm.set(stage.due_ts_ns, timeout_s)
                 await woken.wait()
             else:
                 await asyncio.sleep(0)  # the sockets have their turn in every turn
             idle.unpark()
     finally:
+        alarm.cancel()
         sockets_stop.set()
         sockets.cancel()
         await asyncio.wait([sockets], timeout=1.0)
+
+
+class Alarm:
+    """Wakes a sleeping loop when its stage is due; armed anew only for an earlier time than it waits for.
+
+    A timeout around every sleep would cost more than the sleep.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._loop, self._ring = loop, ring
+        self._handle: asyncio.TimerHandle | None = None
+        self._at_ns = 0
+
+    def set(self, due_ns: int, longest_s: float) -> None:
+        """Ring at `due_ns` (monotonic), after `longest_s` at the latest."""
+        now_ns = time.monotonic_ns()
+        at_ns = min(max(due_ns, now_ns), now_ns + int(longest_s * NS_PER_S))
+        if self._handle is not None and self._at_ns <= at_ns:
+            return
+        self.cancel()
+        self._at_ns = at_ns
+        self._handle = self._loop.call_later((at_ns - now_ns) / NS_PER_S + LOOP_TICK_S, self._go)
+
+    def cancel(self) -> None:
+        """Do not ring any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _go(self) -> None:
+        self._handle = None
+        self._ring()
 
 
 class StopFlag:

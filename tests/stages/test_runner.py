@@ -1,6 +1,7 @@
 """The duty cycle: poll, wait, give sockets their turn, stop when told; and whose sources run."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Reader:
         self.consumer, self.seen, self.polls = Consumer(ring), 0, 0
         self._last, self._busy = last, busy
         self.wake: Callable[[], None] = lambda: None
+        self.due_ts_ns = 1 << 62
         self.connected = asyncio.Event()
 
     @property
@@ -107,6 +109,38 @@ def test_sockets_have_their_turn_and_a_ring_wakes_the_loop(ring: Segment, tmp_pa
     bell.close()
     assert turns == 20
     assert stage.seen == 2
+
+
+def test_a_stage_that_is_due_is_polled_then_and_not_before(ring: Segment, tmp_path: Path) -> None:
+    bell = Doorbell.create(tmp_path / "bell")
+
+    class Due(Reader):
+        def poll(self) -> int:
+            self.polls += 1
+            self.seen += time.monotonic_ns() >= self.due_ts_ns
+            return 0
+
+    stage: Any = Due(ring, 1)
+    stage.connect = lambda stop: stop.wait()
+    idle = Idle("park", [stage.consumer], bell)
+    stage.due_ts_ns = time.monotonic_ns() + 50_000_000
+    cycle = runner.duty_cycle_with_sockets(stage, Asked(), idle, 3600.0, Asked(), Asked())  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(cycle, 20.0))
+    bell.close()
+    assert stage.polls <= 3  # when it began, when it was due, and once for a timer that was early
+
+
+def test_an_alarm_waits_for_the_earliest_time_it_was_set_to() -> None:
+    async def rings(times_s: tuple[float, ...]) -> float:
+        begin_s, rung = time.monotonic(), asyncio.Event()
+        alarm = runner.Alarm(asyncio.get_running_loop(), rung.set)
+        for time_s in times_s:
+            alarm.set(int((begin_s + time_s) * 1e9), 3600.0)
+        await asyncio.wait_for(rung.wait(), 20.0)
+        return time.monotonic() - begin_s
+
+    for times_s in ((0.05, 3000.0), (3000.0, 0.05), (0.05,)):
+        assert asyncio.run(rings(times_s)) >= 0.05
 
 
 def test_connections_that_end_by_themselves_end_the_stage(ring: Segment, tmp_path: Path) -> None:
