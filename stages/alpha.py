@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from mmpipe.alpha.external_signals import ExternalDesk
 from mmpipe.alpha.forecast_engine import ForecastEngine
 from mmpipe.clock import NS_PER_MS, Clock
-from mmpipe.enums import Counter, StageId
+from mmpipe.enums import StageId
 from stages.context import Context
 from stages.outbox import Outbox
 from stages.ports import Ports
@@ -28,9 +26,9 @@ class AlphaStage:
     """
 
     def __init__(self, context: Context, ports: Ports, clock: Clock) -> None:
-        self.counters = np.zeros(len(Counter), np.int64)
         config = context.config
         self._engine = ForecastEngine(config, context.instruments, context.removed)
+        self.counters = self._engine.counters
         desk = ExternalDesk([symbol.coin for symbol in config.symbol], config.alpha.external_per_s_max)
         self.inbox = SignalInbox(desk, clock)
         self._snapshots = ports.inputs["snapshot"]
@@ -65,7 +63,6 @@ class AlphaStage:
         self._forecasts.offer(forecasts)
         self._predictions.offer(self._engine.predictions())
         self._snapshots.release(count)
-        np.copyto(self.counters, self._engine.counters)
         self._work.record(self._clock.now_ns() - started_ns)
         if started_ns >= self._next_board_ns:
             self._next_board_ns = started_ns + BOARD_INTERVAL_NS

@@ -8,10 +8,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from mmpipe.clock import NS_PER_MS, Clock
-from mmpipe.enums import Counter, StageId
+from mmpipe.enums import StageId
 from mmpipe.execution.executor import Executor
 from mmpipe.venue.port import OrderPort
 from stages.context import Context
@@ -33,7 +31,6 @@ class ExecutionStage:
     wake: Callable[[], None]
 
     def __init__(self, context: Context, ports: Ports, clock: Clock, port: OrderPort | None = None) -> None:
-        self.counters = np.zeros(len(Counter), np.int64)
         self.wake = lambda: None
         self._clock = clock
         self._port = port or order_port(context, StageId.EXECUTION, clock, lambda: self.wake())
@@ -42,6 +39,7 @@ class ExecutionStage:
             Path(context.run_dir), self._port, self._gate, clock, ports.histograms["tick_to_order"]
         )
         self._executor = Executor(context.config, context.instruments, self._desk.epoch, context.models())
+        self.counters = self._executor.counters
         self._desk.restore(self._executor)
         self._forecasts = ports.inputs["forecast"]
         self._side_inputs = (
@@ -95,7 +93,6 @@ class ExecutionStage:
         self._desk.send(self._executor)
         full = self._tray.publish(self._executor.reports(), self._executor.fill_contexts())
         self._executor.on_backpressure(full)
-        np.copyto(self.counters, self._executor.counters)
         return work
 
     def _read_forecasts(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from loguru import logger
 
 from mmpipe.clock import NS_PER_MS, Clock
-from mmpipe.enums import Counter, Reason, StageId
+from mmpipe.enums import Reason, StageId
 from mmpipe.records import HEARTBEAT, LEASE, REPORT
 from mmpipe.risk.daemon import RiskDaemon
 from mmpipe.venue.port import OrderPort
@@ -37,11 +37,11 @@ class RiskStage:
     wake: Callable[[], None]
 
     def __init__(self, context: Context, ports: Ports, clock: Clock, port: OrderPort | None = None) -> None:
-        self.counters = np.zeros(len(Counter), np.int64)
         self._clock, self._ports = clock, ports
         self._config = context.config
         self._switch = KillSwitch(Latch.of_instance(self._config), ports.cells_out["kill"][0], clock)
         self._daemon = RiskDaemon(self._config, context.instruments)
+        self.counters = self._daemon.counters
         self._daemon.kill(self._switch.latched_reason)
         self._port = port or order_port(context, StageId.RISK, clock, self._wake)
         self._reports, self._report_rows = ports.inputs["report_risk"], np.zeros(REPORTS_PER_POLL, REPORT)
@@ -77,7 +77,6 @@ class RiskStage:
             self._ports.cells_in[topology.heartbeat_of(stage)][0].read(self._beats[stage : stage + 1])
         self._daemon.on_heartbeats(self._beats, now_ns)
         self._carry_out(now_ns)
-        np.copyto(self.counters, self._daemon.counters)
         if len(reports):
             self._work.record(self._clock.now_ns() - now_ns)
         return len(answers) + len(reports)
