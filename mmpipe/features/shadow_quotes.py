@@ -8,20 +8,8 @@ A virtual order of a stated size joins a level and is followed like a real one u
     HORIZON    neither, for as long as it waits
     CANCELLED  the book was lost: what became of it cannot be known (censored)
 
-A part of it being filled is no outcome. Its place in the queue follows `queue_rank`: trades at the price
-take from the front, what else leaves the level was a cancel, ahead of it in proportion; a level deeper than
-what is shown is unseen, not empty. Two orders of arrival must not count a trade twice:
-
-    trade, then book    the trade waits until the level is stated anew, and explains what it lost
-    book, then trade    the loss was taken for a cancel; when the trade of that time arrives, the cancel is
-                        taken back and what the trade leaves of it is counted again
-
-Which it is, the venue's own stamps say: a level stated at or after the time of a trade contains it. Where a
-venue stamps nothing, all trades count as coming first.
-
-References
-----------
-Rigtorp, "Estimating order queue position" (2013): trades from the front, cancels in proportion.
+A part of it being filled is no outcome. Its place in the queue is followed by `queue_rank` as that of a real
+order; a level deeper than what is shown is unseen, not empty.
 """
 
 from typing import Final
@@ -46,14 +34,8 @@ SHADOW = np.dtype(
         ("tick", "i8"),
         ("step", "i8"),  # ticks between two prices the venue accepts there
         ("behind", "i8"),  # levels behind the best when last looked at
-        ("joined_exch_ns", "i8"),  # of the book it joined: what that shows, it did not live through
-        ("queue", QUEUE),  # its own size is not in the level
         ("own_qty", "f8"),  # not yet filled, base units
-        ("traded_exch_ns", "i8"),  # of the newest trade that waits in queue["traded_qty"]
-        ("level_exch_ns", "i8"),  # when the level was last stated, venue time
-        ("cancelled_qty", "f8"),  # taken for a cancel when it was
-        ("before_qty", "f8"),  # ahead before that cancel
-        ("late_qty", "f8"),  # trades of that time which came after it
+        ("queue", QUEUE),  # its own size is not in the level
         ("ended_ts_ns", "i8"),
         ("joined_ts_ns", "i8"),
         ("cause_seq", "i8"),
@@ -114,14 +96,12 @@ def join(ends: np.void, shadows: np.ndarray, book: np.void, side: int, tick: int
     ends["resting"] += 1
     shadow = shadows[index]
     level_qty, _ = l2.level_at(book, side, tick)
-    queue_rank.join(shadow["queue"], 1, tick, 0.0, level_qty)
-    shadow["queue"]["ahead_qty"] = ahead_share * level_qty
+    ahead_qty = ahead_share * level_qty
+    queue_rank.join(shadow["queue"], 1, tick, 0.0, ahead_qty, level_qty, book["exch_ts_ns"])
     shadow["ahead_qty"] = shadow["queue"]["ahead_qty"]
     shadow["queue_rank"] = ahead_share if level_qty > 0.0 else 0.0
     shadow["side"], shadow["tick"], shadow["outcome"], shadow["ended_ts_ns"] = side, tick, _WAITING, 0
-    shadow["joined_exch_ns"] = shadow["level_exch_ns"] = book["exch_ts_ns"]
-    shadow["traded_exch_ns"] = shadow["behind"] = 0
-    shadow["cancelled_qty"] = shadow["before_qty"] = shadow["late_qty"] = 0.0
+    shadow["behind"] = 0
     return index
 
 
@@ -145,13 +125,13 @@ def on_trade(
     for index in range(ends["resting"]):
         shadow = shadows[index]
         own = shadow["side"]
-        behind = own * (shadow["tick"] - tick)
-        if own == side or behind < 0 or shadow["outcome"] != _WAITING:
+        if own == side or own * (shadow["tick"] - tick) < 0 or shadow["outcome"] != _WAITING:
             continue
-        if 0 < exch_ts_ns <= shadow["joined_exch_ns"]:
-            continue  # it happened before the join, and the book that was joined shows it
-        if behind > 0 or _take(shadow, exch_ts_ns, qty):
-            shadow["outcome"], shadow["ended_ts_ns"] = _FILLED, ts_ns
+        past_qty = queue_rank.on_trade(shadow["queue"], own, tick, qty, exch_ts_ns)
+        if past_qty > 0.0:
+            shadow["own_qty"] -= past_qty
+            if not shadow["own_qty"] > 0.0:
+                shadow["outcome"], shadow["ended_ts_ns"] = _FILLED, ts_ns
 
 
 @kernel
@@ -188,7 +168,7 @@ def on_book(
             level_qty, stated_ns, behind = l2.level_near(book, side, tick, shadow["behind"])
             shadow["behind"] = behind
             if level_qty >= 0.0:
-                _see(shadow, level_qty, stated_ns == ts_ns, exch_ts_ns)
+                queue_rank.on_level(shadow["queue"], level_qty, stated_ns == ts_ns, ts_ns, exch_ts_ns)
 
 
 @kernel
@@ -259,64 +239,6 @@ def harvest(
             kept += 1
     ends["resting"] = kept
     return count
-
-
-@kernel
-def _take(shadow: np.void, exch_ts_ns: int, qty: float) -> bool:
-    # A trade at its price; True when nothing of it is left.
-    queue = shadow["queue"]
-    reach_qty = qty - queue["ahead_qty"]
-    if not 0 < exch_ts_ns <= shadow["level_exch_ns"]:
-        queue_rank.on_trade(queue, shadow["side"], shadow["tick"], qty)
-        shadow["traded_exch_ns"] = exch_ts_ns
-    elif not shadow["cancelled_qty"] > 0.0:
-        queue["ahead_qty"] = max(queue["ahead_qty"] - qty, 0.0)  # the level contains it already
-    else:
-        before_qty, late_qty = shadow["before_qty"], shadow["late_qty"] + qty
-        reach_qty = max(late_qty - before_qty, 0.0) - max(shadow["late_qty"] - before_qty, 0.0)
-        shadow["late_qty"] = late_qty
-        queue["ahead_qty"] = _after_cancel(
-            max(before_qty - late_qty, 0.0), max(shadow["cancelled_qty"] - late_qty, 0.0), queue["level_qty"]
-        )
-    if reach_qty > 0.0:
-        shadow["own_qty"] -= reach_qty
-    return not shadow["own_qty"] > 0.0
-
-
-@kernel
-def _after_cancel(ahead_qty: float, cancelled_qty: float, level_qty: float) -> float:
-    # As queue_rank.on_level: a cancel is ahead with the share that is ahead.
-    others_qty = level_qty + cancelled_qty
-    if others_qty > 0.0:
-        ahead_qty -= cancelled_qty * min(ahead_qty / others_qty, 1.0)
-    return min(max(ahead_qty, 0.0), level_qty)
-
-
-@kernel
-def _see(shadow: np.void, level_qty: float, stated: bool, exch_ts_ns: int) -> None:
-    # The level as the book shows it; `stated`: by this very message.
-    queue = shadow["queue"]
-    if level_qty == queue["level_qty"] and not stated:
-        return
-    before_qty, was_qty, traded_qty = queue["ahead_qty"], queue["level_qty"], queue["traded_qty"]
-    if level_qty > 0.0:
-        queue_rank.on_level(queue, level_qty)
-    elif was_qty > 0.0:
-        stated = True  # that it is gone was said by what is shown instead
-        queue["ahead_qty"] = queue["level_qty"] = 0.0
-        queue["traded_qty"] = max(traded_qty - was_qty, 0.0)
-    if not stated:
-        return
-    cancelled_qty = was_qty - level_qty - traded_qty
-    if exch_ts_ns > shadow["level_exch_ns"]:
-        shadow["cancelled_qty"] = 0.0
-    if cancelled_qty > 0.0:
-        if not shadow["cancelled_qty"] > 0.0:
-            shadow["before_qty"], shadow["late_qty"] = before_qty, 0.0
-        shadow["cancelled_qty"] += cancelled_qty
-    if 0 < shadow["traded_exch_ns"] <= exch_ts_ns:
-        queue["traded_qty"] = 0.0  # whatever was traded before is in what the level shows
-    shadow["level_exch_ns"] = max(shadow["level_exch_ns"], exch_ts_ns)
 
 
 @kernel

@@ -17,7 +17,7 @@ from mmpipe.features import (
     volatility,
     vpin,
 )
-from mmpipe.models import toxicity, trade_features
+from mmpipe.models import own_orders, toxicity, trade_features
 from mmpipe.models.market_state import Settings
 from mmpipe.models.quarantine import crossed_since
 from ringbuf.jit import kernel
@@ -101,7 +101,9 @@ def _on_trade(state: np.ndarray, settings: Settings, event: np.void, counters: n
     if state[symbol]["aggressor"]["fresh"] == 1:
         # The rows of one sweep are one arrival: nothing excited them but its size.
         hawkes.on_trade(state[symbol]["hawkes"], ts_ns, side, settings.features)
-    queue_rank.on_trade(state[symbol]["queues"][1 if side > 0 else 0], -side, tick, qty)
+    index = 1 if side > 0 else 0
+    queue_rank.on_trade(state[symbol]["queues"][index], -side, tick, qty, event["exch_ts_ns"])
+    queue_rank.on_trade(state[symbol]["sent"][index], -side, tick, qty, event["exch_ts_ns"])
     ends, shadows = state[symbol]["shadow_ends"], state[symbol]["shadows"]
     shadow_quotes.on_trade(ends, shadows, ts_ns, event["exch_ts_ns"], side, tick, qty)
     return True
@@ -161,9 +163,8 @@ def _on_touch(state: np.ndarray, settings: Settings, symbol: int, event: np.void
         _depth_qty(book, 1),
     )
     for index in range(2):
-        queue = state[symbol]["queues"][index]
-        if queue["order_id"] != 0:
-            queue_rank.on_level(queue, l2.qty_at(book, 1 - 2 * index, queue["tick"]))
+        own_orders.on_book(state[symbol]["queues"][index], book, 1 - 2 * index, ts_ns, event["exch_ts_ns"])
+        own_orders.on_book(state[symbol]["sent"][index], book, 1 - 2 * index, ts_ns, event["exch_ts_ns"])
     ofi.on_book(state[symbol]["ofi"], ts_ns, book, state[symbol]["instrument"]["lot_qty"])
     if (
         bid_tick == own["bid_tick"]

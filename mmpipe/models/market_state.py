@@ -65,6 +65,7 @@ MARKET = np.dtype(
         ("lead", LEAD),
         ("toxicity", TOXICITY),
         ("queues", QUEUE, (2,)),  # of our bid and ask
+        ("sent", QUEUE, (2,)),  # of the newest bid and ask that were sent and are not answered yet
         ("shadow_ends", SHADOW_ENDS),
         ("fill_ends", FILL_ENDS),
         ("pending_ends", QUEUE_ENDS),

@@ -21,7 +21,7 @@ def take_report(state: np.ndarray, row: np.void) -> None:
     state : (symbols,) MARKET
         Changed in place.
     row : REPORT record
-        Kinds other than POSITION, ACK, FILL, CANCELLED and REJECT change nothing.
+        Kinds other than POSITION, INTENT, ACK, FILL, CANCELLED and REJECT change nothing.
     """
     symbol, side, kind = int(row["symbol"]), int(row["side"]), int(row["kind"])
     if kind in (ReportKind.FILL, ReportKind.POSITION):
@@ -31,14 +31,15 @@ def take_report(state: np.ndarray, row: np.void) -> None:
     lot_qty = float(state["instrument"]["lot_qty"][symbol])
     queue = state[symbol]["queues"][(0 if side > 0 else 1) :][:1]
     mine = int(queue["order_id"][0]) == int(row["order_id"])
-    if kind == ReportKind.ACK:
-        qty = float(row["qty_lots"]) * lot_qty
-        join_queue(state, symbol, side, int(row["order_id"]), int(row["px_tick"]), qty)
+    if kind in (ReportKind.INTENT, ReportKind.ACK):
+        qty, acknowledged = float(row["qty_lots"]) * lot_qty, kind == ReportKind.ACK
+        order_id, tick, ts_ns = int(row["order_id"]), int(row["px_tick"]), int(row["ts_ns"])
+        join_queue(state, symbol, side, order_id, tick, qty, acknowledged, ts_ns)
     elif kind in (ReportKind.CANCELLED, ReportKind.REJECT) and mine:
         queue[:] = np.zeros(1, queue.dtype)
     elif kind == ReportKind.FILL:
         if mine:
-            queue["own_qty"] -= float(row["qty_lots"]) * lot_qty
+            part_filled(state, symbol, side, float(row["qty_lots"]) * lot_qty)
             if not queue["own_qty"][0] > lot_qty / 2.0:
                 queue[:] = np.zeros(1, queue.dtype)
         _expect_markout(state, row, symbol, side)
@@ -90,7 +91,64 @@ def expect_fill(
 
 
 @kernel
-def join_queue(state: np.ndarray, symbol: int, side: int, order_id: int, tick: int, own_qty: float) -> None:
-    """An order of ours rests: it is taken to be behind all that its level shows."""
-    level_qty, _ = l2.level_at(state[symbol]["book"], side, tick)
-    queue_rank.join(state[symbol]["queues"][0 if side > 0 else 1], order_id, tick, own_qty, level_qty)
+def join_queue(
+    state: np.ndarray,
+    symbol: int,
+    side: int,
+    order_id: int,
+    tick: int,
+    own_qty: float,
+    acknowledged: bool,
+    ts_ns: int,
+) -> None:
+    """An order of ours is sent, or rests: it is behind all that its level shows without it.
+
+    Parameters
+    ----------
+    state : (symbols,) MARKET
+        Queues of `symbol` are changed.
+    symbol, side, order_id, tick : int
+        Of the order.
+    own_qty : float
+        Base units.
+    acknowledged : bool
+        The venue says that it rests; False: it was sent just now.
+    ts_ns : int
+        Of the report.
+    """
+    index = 0 if side > 0 else 1
+    book, sent = state[symbol]["book"], state[symbol]["sent"][index]
+    queue = state[symbol]["queues"][index] if acknowledged else sent
+    if acknowledged and sent["order_id"] == order_id:
+        state[symbol]["queues"][index] = sent  # followed since it was sent
+        sent["order_id"] = 0
+    else:
+        level_qty, _ = l2.level_at(book, side, tick)
+        queue_rank.join(queue, order_id, tick, own_qty, level_qty, level_qty, book["exch_ts_ns"])
+    if acknowledged:
+        queue_rank.acknowledge(queue, ts_ns)
+
+
+@kernel
+def on_book(queue: np.void, book: np.void, side: int, ts_ns: int, exch_ts_ns: int) -> None:
+    """Let the place of an order of ours follow the book after a message.
+
+    Parameters
+    ----------
+    queue : QUEUE record
+        Changed in place.
+    book : BOOK record
+        Valid.
+    side, ts_ns, exch_ts_ns : int
+        Of the order; of the message: received, and the venue's time.
+    """
+    if queue["order_id"] != 0:
+        level_qty, stated_ns = l2.level_at(book, side, queue["tick"])
+        if level_qty >= 0.0:
+            queue_rank.on_level(queue, level_qty, stated_ns == ts_ns, ts_ns, exch_ts_ns)
+
+
+@kernel
+def part_filled(state: np.ndarray, symbol: int, side: int, qty: float) -> None:
+    """A part of our order, base units, was filled."""
+    queue_rank.on_fill(state[symbol]["queues"][0 if side > 0 else 1], qty)

@@ -39,7 +39,7 @@ from mmpipe.models.lead_market import on_lead
 from mmpipe.models.maker_market import on_maker
 from mmpipe.models.market_state import Settings, new_settings, new_state, preset_microprice
 from mmpipe.models.model_set import ModelSet, load_model_set
-from mmpipe.models.own_orders import expect_fill, join_queue, take_report
+from mmpipe.models.own_orders import expect_fill, join_queue, part_filled, take_report
 from mmpipe.models.parameters import prior_values, take_params
 from mmpipe.models.quarantine import end_quarantine
 from mmpipe.models.shadow_joins import flush, join_all, settle
@@ -365,7 +365,12 @@ def _drain_example() -> tuple[object, ...]:
 
 @example(join_queue)
 def _join_queue_example() -> tuple[object, ...]:
-    return (_example_state()[0], 0, 1, 1, 1, 1.0)
+    return (_example_state()[0], 0, 1, 1, 1, 1.0, True, 1)
+
+
+@example(part_filled)
+def _part_filled_example() -> tuple[object, ...]:
+    return (_example_state()[0], 0, 1, 1.0)
 
 
 @example(expect_fill)

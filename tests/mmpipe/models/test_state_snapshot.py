@@ -142,7 +142,8 @@ def test_our_rank_says_how_uncertain_it_is() -> None:
     market = Market()
     market.report(ReportKind.ACK, 1, BID, 10_000)  # one unit behind five
     assert market.timer()["bid_queue_rank_std"] == 0.0
-    market.add(EventKind.BOOK_DELTA, 1, BID, 11.0)  # ours, and five behind us
+    market.add(EventKind.BOOK_DELTA, 1, BID, 6.0)  # ours
+    market.add(EventKind.BOOK_DELTA, 1, BID, 11.0)  # five behind us
     market.add(EventKind.BOOK_DELTA, 1, BID, 7.0)  # four were cancelled, nobody says where
     snapshot = market.timer()
     assert snapshot["bid_queue_rank"] == pytest.approx(3.0 / 7.0)
