@@ -97,8 +97,10 @@ MODEL_BOARD = record(
     ("trades_toxic", "i8"),
     ("episodes", "i8"),  # runs of toxic trades of one side
     ("episodes_seen", "i8"),  # … during which the verdict was Toxic on that side
-    ("delay_trades", "f8"),  # mean, from the first trade of an episode to the verdict
-    ("delay_ms", "f8"),
+    ("delay_trades_p50", "f8"),  # orders from the start of an episode to the verdict; infinite: never
+    ("delay_trades_p95", "f8"),
+    ("delay_ms_p50", "f8"),
+    ("delay_ms_p95", "f8"),
     ("false_alarms", "i8"),  # Toxic verdicts outside any episode
     ("brier", "f8"),  # of P(toxic), mean over trades_judged
     ("brier_base", "f8"),  # of the base rate known before each trade
@@ -110,7 +112,7 @@ MODEL_BOARD = record(
     ("markouts_waiting", "i8"),
     ("markouts_lost", "i8"),  # dropped for want of room
     ("microprice_updates", "i8"),  # times its table was estimated anew
-    ("pad", "u1", (24,)),
+    ("pad", "u1", (8,)),
 )
 
 ALPHA_BOARD = record(

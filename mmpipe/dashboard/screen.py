@@ -157,9 +157,9 @@ def _feed(feed: dict[str, Any]) -> Text:
 
 
 def _toxicity(verdict: str, detection: dict[str, Any]) -> str:
-    if detection["delay_trades"] is None:
+    if detection["delay_trades"] is None or detection["delay_trades"]["p50"] is None:
         return verdict
-    return f"{verdict} (known after {detection['delay_trades']:.1f} trades)"
+    return f"{verdict} (known after {detection['delay_trades']['p50']:.0f} trades)"
 
 
 def _why_not(why_not: dict[str, dict[str, str]]) -> str:

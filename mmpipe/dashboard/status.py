@@ -265,14 +265,14 @@ def _feed(board: np.void, venue: Venue, now_ns: int) -> dict[str, Any]:
 
 def detection_view(board: np.void) -> dict[str, Any]:
     """How well and how soon informed flow is known, from a MODEL_BOARD; None where nothing was seen yet."""
-    judged, seen = int(board["trades_judged"]), int(board["episodes_seen"])
+    judged, episodes = int(board["trades_judged"]), int(board["episodes"])
     return {
         "trades_judged": judged,
         "trades_toxic": int(board["trades_toxic"]),
-        "episodes": int(board["episodes"]),
-        "episodes_seen": seen,
-        "delay_trades": round(float(board["delay_trades"]), 2) if seen else None,
-        "delay_ms": round(float(board["delay_ms"]), 1) if seen else None,
+        "episodes": episodes,
+        "episodes_seen": int(board["episodes_seen"]),
+        "delay_trades": _delays(board, "delay_trades") if episodes else None,
+        "delay_ms": _delays(board, "delay_ms") if episodes else None,
         "false_alarms": int(board["false_alarms"]),
         "brier": round(float(board["brier"]), 5) if judged else None,
         "brier_base": round(float(board["brier_base"]), 5) if judged else None,
@@ -282,6 +282,12 @@ def detection_view(board: np.void) -> dict[str, Any]:
             "signal": bool(board["calibration_slope"] > 0.0),  # False: the belief means nothing here
         },
     }
+
+
+def _delays(board: np.void, name: str) -> dict[str, float | None]:
+    # None: so many episodes were never seen that the verdict came in fewer than that share.
+    values = {share: float(board[f"{name}_{share}"]) for share in ("p50", "p95")}
+    return {share: round(value, 1) if value < np.inf else None for share, value in values.items()}
 
 
 def _virtual_quotes(board: np.void) -> dict[str, Any]:

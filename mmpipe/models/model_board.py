@@ -5,6 +5,7 @@ import numpy as np
 from mmpipe.boards import MODEL_BOARD
 from mmpipe.enums import Param
 from mmpipe.features.markouts import LAST
+from mmpipe.models.toxic_labels import DELAYS_MAX
 
 NS_PER_MS = 1e6
 
@@ -26,14 +27,21 @@ def row(state: np.ndarray, symbol: int) -> np.ndarray:
     """
     board = np.zeros(1, MODEL_BOARD)
     detection = state[symbol]["detection"]
-    judged, seen = int(detection["judged"]), int(detection["episodes_seen"])
+    judged = int(detection["judged"])
     board["symbol"] = symbol
     board["trades_judged"], board["trades_toxic"] = judged, detection["toxic"]
-    board["episodes"], board["episodes_seen"] = detection["episodes"], seen
+    board["episodes"], board["episodes_seen"] = detection["episodes"], detection["episodes_seen"]
     board["false_alarms"] = detection["false_alarms"]
-    if seen > 0:
-        board["delay_trades"] = detection["delay_trades_sum"] / seen
-        board["delay_ms"] = detection["delay_ns_sum"] / seen / NS_PER_MS
+    known = min(int(detection["episodes"]), DELAYS_MAX)
+    if known > 0:
+        for name, delays in (
+            ("delay_trades", detection["delay_trades"][:known]),
+            ("delay_ms", detection["delay_ns"][:known] / NS_PER_MS),
+        ):
+            # Of the episodes themselves: there is nothing between a delay and never.
+            board[f"{name}_p50"], board[f"{name}_p95"] = np.quantile(
+                delays, (0.5, 0.95), method="inverted_cdf"
+            )
     if judged > 0:
         board["brier"] = detection["brier_sum"] / judged
         board["brier_base"] = detection["brier_base_sum"] / judged

@@ -6,10 +6,12 @@ have done better not to. The mid is the one in force at that very moment (`mid_p
 
     aggressor ─▶ TRADE_PENDING ring ─ horizon ─▶ LABEL TRADE, TRADE_SAMPLE (for training), DETECTION
 
-An *episode* is a run of at least EPISODE_TRADES toxic aggressors of one side, none further apart than the
-horizon; others may trade in between. Its delay is counted from its first aggressor to the one after which the
-verdict was Toxic on that side: 1 when the first sufficed, 0 when the verdict was there before him. A *false
-alarm* is a Toxic verdict that ended without one toxic aggressor of its side.
+An *episode* begins with EPISODE_TRADES toxic aggressors of one side, none further apart than a quarter of the
+horizon, and ends when none came for a whole one; others may trade in between. Whoever was lucky alone, up to
+a horizon before informed flow began, is toxic too and begins none. Its delay is counted from its first
+aggressor, in aggressors and in time, to the one after which the verdict was Toxic on that side: 1 and 0 ms
+when the first sufficed, 0 when the verdict was there before him. A *false alarm* is a Toxic verdict that
+ended without one toxic aggressor of its side.
 """
 
 from typing import Final
@@ -25,6 +27,8 @@ from ringbuf.jit import kernel
 PENDING_MAX: Final = 2048  # aggressors of one symbol within a horizon; beyond, the oldest goes unjudged
 SAMPLES_MAX: Final = 1024  # resolved by one call of the engine
 EPISODE_TRADES: Final = 3
+BURST_SHARE: Final = 4  # of the horizon, its part within which the first ones of an episode follow each other
+DELAYS_MAX: Final = 64  # newest episodes whose delays are kept
 _TRADE: Final = int(LabelKind.TRADE)
 _TOXIC: Final = int(Toxicity.TOXIC)
 
@@ -79,8 +83,8 @@ DETECTION = np.dtype(
         ("alarm_hits", "i8"),  # toxic aggressors of its side
         ("episodes", "i8"),
         ("episodes_seen", "i8"),
-        ("delay_trades_sum", "f8"),
-        ("delay_ns_sum", "f8"),
+        ("delay_trades", "f8", (DELAYS_MAX,)),  # ring by episode; infinite: never seen
+        ("delay_ns", "f8", (DELAYS_MAX,)),
         ("alarms", "i8"),
         ("false_alarms", "i8"),
     ],
@@ -242,7 +246,8 @@ def _score(detection: np.void, item: np.void, toxic: int) -> None:
 def _follow_episode(detection: np.void, item: np.void, toxic: int, horizon_ns: int) -> None:
     side, ts_ns = item["side"], item["ts_ns"]
     if detection["side"] != 0:
-        over = ts_ns - detection["last_toxic_ts_ns"] > horizon_ns
+        begun = detection["toxic_trades"] >= EPISODE_TRADES
+        over = ts_ns - detection["last_toxic_ts_ns"] > (horizon_ns if begun else horizon_ns // BURST_SHARE)
         if over or (toxic == 1 and side != detection["side"]):
             _end_episode(detection)
     if detection["side"] == 0 and toxic == 1:
@@ -264,11 +269,11 @@ def _follow_episode(detection: np.void, item: np.void, toxic: int, horizon_ns: i
 @kernel
 def _end_episode(detection: np.void) -> None:
     if detection["toxic_trades"] >= EPISODE_TRADES:
+        at, seen = detection["episodes"] % DELAYS_MAX, detection["seen_trades"] >= 0
         detection["episodes"] += 1
-        if detection["seen_trades"] >= 0:
-            detection["episodes_seen"] += 1
-            detection["delay_trades_sum"] += detection["seen_trades"]
-            detection["delay_ns_sum"] += detection["seen_ns"]
+        detection["episodes_seen"] += 1 if seen else 0
+        detection["delay_trades"][at] = detection["seen_trades"] if seen else np.inf
+        detection["delay_ns"][at] = detection["seen_ns"] if seen else np.inf
     detection["side"] = 0
 
 

@@ -118,8 +118,7 @@ def test_an_episode_is_seen_after_so_many_trades_and_milliseconds() -> None:
     desk.look(9_000)
     state = desk.detection[0]
     assert (state["episodes"], state["episodes_seen"], state["toxic"]) == (1, 1, 5)
-    assert state["delay_trades_sum"] == 3.0
-    assert state["delay_ns_sum"] == 80 * MS
+    assert (state["delay_trades"][0], state["delay_ns"][0]) == (3.0, 80 * MS)
     assert (state["alarms"], state["false_alarms"]) == (1, 0)
 
 
@@ -134,8 +133,34 @@ def test_a_verdict_that_was_there_before_has_no_delay_and_a_short_run_is_no_epis
     desk.trade(9_000, 1, mid_px=98.0)
     desk.look(12_000)
     state = desk.detection[0]
-    assert (state["episodes"], state["episodes_seen"], state["delay_trades_sum"]) == (1, 1, 0.0)
+    assert (state["episodes"], state["episodes_seen"], state["delay_trades"][0]) == (1, 1, 0.0)
     assert state["toxic"] == 4
+
+
+def test_who_was_lucky_alone_before_informed_flow_does_not_begin_it() -> None:
+    desk = Desk()
+    desk.trade(0, -1)
+    desk.trade(400, -1)  # both are beyond the fall at 900 ms by their horizon
+    for step, after in enumerate((0, -1, -1)):
+        desk.trade(800 + 20 * step, -1, after=after)
+    desk.mid(900, 99.0)
+    desk.trade(9_000, 1, mid_px=99.0)
+    desk.look(12_000)
+    state = desk.detection[0]
+    assert (state["toxic"], state["episodes"]) == (5, 1)
+    assert (state["delay_trades"][0], state["delay_ns"][0]) == (2.0, 20 * MS)
+
+
+def test_an_episode_nobody_saw_has_no_delay() -> None:
+    desk = Desk()
+    for step in range(3):
+        desk.trade(40 * step, -1)
+    desk.mid(300, 99.0)
+    desk.trade(3_000, 1, mid_px=99.0)
+    desk.look(6_000)
+    state = desk.detection[0]
+    assert (state["episodes"], state["episodes_seen"]) == (1, 0)
+    assert state["delay_trades"][0] == state["delay_ns"][0] == np.inf
 
 
 def test_a_verdict_that_nobody_justified_is_a_false_alarm() -> None:
