@@ -7,10 +7,11 @@ A state is a bucket of the imbalance times a bucket of the spread. From what the
     r_x    mean move of the mid on leaving x                      G* = G1 + B G1 + B^2 G1 + …
 
 Every change is counted together with its mirror image, in which bid and ask are exchanged; G* is then odd in
-the imbalance and its terms vanish. One unobserved change per state leads nowhere: it keeps I - Q regular and
-draws what was hardly seen towards the mid. Moves count in ticks, and no more than twice the wider spread, so
-that one jump does not decide. Spreads are measured in the narrowest one seen; when that shrinks, what was
-counted in the wider one is given up. Until enough moves were seen it is the mid weighted by quantity.
+the imbalance and its terms vanish. PRIOR_COUNT unobserved changes per state lead nowhere: they keep I - Q
+regular and draw what was hardly seen, and what lies many moves ahead, towards the mid. Moves count in ticks,
+and no more than twice the wider spread, so that one jump does not decide. Spreads are measured in the
+narrowest one seen; when that shrinks, what was counted in the wider one is given up. Until enough moves were
+seen it is the mid weighted by quantity.
 
 References
 ----------
@@ -28,7 +29,7 @@ IMBALANCES: Final = 9  # odd: a balanced touch is a state of its own, with G* = 
 HALF: Final = 4  # bucket of a balanced touch
 SPREADS: Final = 3  # one narrowest spread, two, more
 STATES: Final = 27
-PRIOR_COUNT: Final = 1.0  # unobserved changes per state
+PRIOR_COUNT: Final = 20.0  # unobserved changes per state; 1 overshoots at all horizons up to 3 s
 MOVE_SPREADS_MAX: Final = 2
 TERMS_MAX: Final = 200
 TERM_MIN_TICK: Final = 1e-13
