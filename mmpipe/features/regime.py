@@ -78,7 +78,7 @@ def on_timer(state: np.void, ts_ns: int, sigma_s_bps: float, baseline_bps: float
         Configured or trained.
     """
     elapsed_s = max(ts_ns - state["ts_ns"], 0) * 1e-9 if state["ts_ns"] > 0 else 0.0
-    state["ts_ns"] = ts_ns
+    state["ts_ns"] = max(ts_ns, state["ts_ns"])
     ratio = sigma_s_bps * ROOT_MINUTE / baseline_bps
     if not (ratio >= 0.0 and ratio < np.inf):
         return
