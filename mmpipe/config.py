@@ -254,6 +254,7 @@ class LearningConfig(Section, frozen=True):
     enabled: bool
     min_observations: Annotated[int, Meta(ge=1, le=1_000_000)]
     decay_halflife_min: Positive
+    fill_halflife_s: Positive
     publish_interval_s: Positive
     commit_interval_s: Positive
 

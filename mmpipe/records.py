@@ -247,6 +247,8 @@ LABEL = record(
     ("realized_edge_bps", "f8"),  # spread captured - side * mid move after the fill, fees off
     ("realized_as_bps", "f8"),  # -side * mid move from decision to horizon after the fill; > 0 adverse
     ("predicted_fill_prob", "f8"),
+    ("fill_factor", "f8"),  # SHADOW_QUOTE: what sets the fill hazard of its place (`fill_survival`)
+    ("expected_fills", "f8"),  # SHADOW_QUOTE: that hazard over `wait_ns`, before FILL_PROB_SCALE
     ("depth_bps", "f8"),  # distance of the quote from the mid, > 0 behind it
     ("wait_ns", "i8"),  # join to fill, or to the horizon
     ("queue_rank", "f8"),  # SHADOW_QUOTE: share of the level ahead at the join, 0 to 1
@@ -260,7 +262,7 @@ LABEL = record(
     ("regime", "u1"),
     ("outcome", "u1"),  # Outcome of a shadow quote
     ("level", "i1"),  # SHADOW_QUOTE: steps before the best at the join, -1 to 1
-    ("pad", "u1", (23,)),
+    ("pad", "u1", (7,)),
 )
 
 PREDICTION = record(

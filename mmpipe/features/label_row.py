@@ -22,6 +22,7 @@ def start_label(label: np.void, kind: int, symbol: int, side: int, ts_ns: int) -
     label["cause_seq"] = label["cause_ts_ns"] = label["horizon_ns"] = label["wait_ns"] = 0
     label["mid_px"] = label["move_bps"] = label["realized_edge_bps"] = label["realized_as_bps"] = 0.0
     label["predicted_edge_bps"] = label["predicted_std_bps"] = label["predicted_fill_prob"] = 0.0
+    label["fill_factor"] = label["expected_fills"] = 0.0
     label["depth_bps"] = label["queue_rank"] = label["ahead_qty"] = 0.0
     label["markouts_bps"][:] = 0.0
     label["filled"] = label["toxicity"] = label["regime"] = label["outcome"] = label["level"] = 0
@@ -43,4 +44,4 @@ def carry_join(to: np.void, source: np.void) -> None:
         source["predicted_edge_bps"],
         source["predicted_std_bps"],
     )
-    to["predicted_fill_prob"] = source["predicted_fill_prob"]
+    to["predicted_fill_prob"], to["fill_factor"] = source["predicted_fill_prob"], source["fill_factor"]

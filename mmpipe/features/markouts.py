@@ -56,6 +56,7 @@ FILL = np.dtype(
         ("predicted_edge_bps", "f8"),
         ("predicted_std_bps", "f8"),
         ("predicted_fill_prob", "f8"),
+        ("fill_factor", "f8"),
         ("mids_px", "f8", (MOMENTS,)),  # by moment; 0: not yet, or not seen
     ],
     align=True,

@@ -49,6 +49,7 @@ SHADOW = np.dtype(
         ("predicted_edge_bps", "f8"),
         ("predicted_std_bps", "f8"),
         ("predicted_fill_prob", "f8"),
+        ("fill_factor", "f8"),
     ],
     align=True,
 )

@@ -35,7 +35,7 @@ STATE_KEY: Final = "parameters"  # row of table model_state
 TRADE_ROW_EVERY: Final = 20  # TRADE labels per row of table `labels`
 STATE_EVERY: Final = 10  # publications between two saved states
 VALUES_KEPT: Final = 256  # published values remembered, to undo the one in force at a join two minutes ago
-UNDONE: Final = (Param.FILL_PROB_SCALE, Param.QUEUE_VALUE_BIAS_BPS)  # contained in what they are learned from
+UNDONE: Final = (Param.QUEUE_VALUE_BIAS_BPS,)  # contained in what it is learned from
 
 
 class Loop(NamedTuple):
@@ -82,7 +82,8 @@ class LearningEngine:
         self._config = config
         self._coins = [symbol.coin for symbol in config.symbol]
         halflife_ns = config.learning.decay_halflife_min * NS_PER_MIN
-        self._symbols = [SymbolParameters(config.priors, halflife_ns) for _ in self._coins]
+        fill_halflife_ns = config.learning.fill_halflife_s * NS_PER_S
+        self._symbols = [SymbolParameters(config.priors, halflife_ns, fill_halflife_ns) for _ in self._coins]
         self._predictions: Pending[Prediction] = Pending()
         self._fills: Pending[FillExpectation] = Pending()
         self._last_move_ts_ns = [0] * len(self._coins)
@@ -120,7 +121,12 @@ class LearningEngine:
         """LABEL records: each moves its symbol's evidence and becomes a row."""
         for row in rows:
             known = int(row["kind"]) in set(LabelKind) and int(row["toxicity"]) in set(Toxicity)
-            numbers: tuple[str, ...] = ("predicted_edge_bps", "predicted_fill_prob", "depth_bps")
+            numbers: tuple[str, ...] = (
+                "predicted_edge_bps",
+                "predicted_fill_prob",
+                "depth_bps",
+                "expected_fills",
+            )
             if row["horizon_ns"] > 0:  # otherwise nobody saw what came of it
                 numbers += ("move_bps", "realized_edge_bps", "realized_as_bps")
             if not known or not self._sound(int(row["symbol"]), tuple(float(row[name]) for name in numbers)):
@@ -264,14 +270,13 @@ class LearningEngine:
     def _on_shadow_quote(self, label: np.void) -> None:
         symbol, ts_ns, wait_ns = int(label["symbol"]), int(label["ts_ns"]), int(label["wait_ns"])
         filled, toxicity = bool(label["filled"]), int(label["toxicity"])
-        prob = float(label["predicted_fill_prob"])
+        expected_fills = float(label["expected_fills"])
         censored = label["outcome"] == Outcome.CANCELLED
-        if wait_ns > 0 and prob > 0.0 and not censored:
+        if wait_ns > 0 and expected_fills > 0.0 and not censored:
             self._inputs["kappa"] += 1
             self._inputs["fill_prob"] += 1
-            raw = prob / self._value_at(symbol, Param.FILL_PROB_SCALE, int(label["cause_ts_ns"]))
             depth = float(label["depth_bps"])
-            self._symbols[symbol].add_quote(depth, wait_ns / NS_PER_S, filled, raw, ts_ns)
+            self._symbols[symbol].add_quote(depth, wait_ns / NS_PER_S, filled, expected_fills, ts_ns)
         if filled and label["horizon_ns"] > 0:
             self._inputs["adverse_selection"] += 1
             self._symbols[symbol].add_markout(toxicity, float(label["realized_as_bps"]), ts_ns)

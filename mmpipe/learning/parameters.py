@@ -5,7 +5,7 @@
 | lead_lag_beta, noise | line through the origin, move on divergence  | MID_MOVE with its PREDICTION    |
 | adverse_selection    | mean per toxicity                            | markouts of fills, real, shadow |
 | kappa                | Poisson regression on depth with exposure    | shadow quotes                   |
-| fill_prob_scale      | gamma ratio of fills to predicted fills      | shadow quotes                   |
+| fill_prob_scale      | gamma ratio of fills to the hazard waited    | shadow quotes                   |
 | sigma_baseline       | root mean square of moves, per root minute   | MID_MOVE                        |
 | toxicity_*           | Platt's line through the logit of P(toxic)   | TRADE                           |
 | queue_value_bias     | mean of realised less predicted edge         | markouts of fills, shadow       |
@@ -41,7 +41,7 @@ MEAN_PRIOR_OBSERVATIONS: Final = 10.0
 MARKOUT_PRIOR_NOISE_BPS: Final = 3.0
 BIAS_PRIOR_NOISE_BPS: Final = 3.0
 KAPPA_PRIOR_SHAPE: Final = 4.0  # relative standard deviation one half
-FILL_PRIOR_EXPECTED: Final = 10.0
+FILL_PRIOR_EXPECTED: Final = 100.0  # fills the prior is worth: they come in bursts
 MOVE_SIGMAS_MAX: Final = 5.0  # one jump must not set what counts as normal volatility
 ZERO_MEAN_PRECISION: Final = 1e12  # holds the mean move at zero: a trend is not volatility's business
 OPEN_BOUND: Final = 1e-6  # closest admissible value to an excluded zero
@@ -70,11 +70,14 @@ class SymbolParameters:
         Values without evidence.
     halflife_ns : float
         Time after which an observation weighs half.
+    fill_halflife_ns : float
+        … of how often virtual quotes fill.
     """
 
-    def __init__(self, priors: PriorsConfig, halflife_ns: float) -> None:
+    def __init__(self, priors: PriorsConfig, halflife_ns: float, fill_halflife_ns: float) -> None:
         self._priors = priors
         self._halflife_ns = halflife_ns
+        self._own_halflife_ns = {"fill_prob": fill_halflife_ns}
         self._evidence = {
             "lead_lag": Evidence(3),
             "adverse_0": Evidence(3),
@@ -107,11 +110,11 @@ class SymbolParameters:
         self._add(f"adverse_{toxicity}", linear_sums(1.0, realized_as_bps), 1.0, ts_ns)
 
     def add_quote(
-        self, depth_bps: float, exposure_s: float, filled: bool, fill_prob: float, ts_ns: int
+        self, depth_bps: float, exposure_s: float, filled: bool, expected_fills: float, ts_ns: int
     ) -> None:
-        """The outcome of one quote; `fill_prob` was predicted for it without calibration."""
+        """The outcome of one quote; `expected_fills` is its hazard over the exposure, not calibrated."""
         self._add("kappa", depth_sums(depth_bps, exposure_s, filled), 1.0, ts_ns)
-        self._add("fill_prob", (float(filled), fill_prob), 1.0, ts_ns)
+        self._add("fill_prob", (float(filled), expected_fills), 1.0, ts_ns)
 
     def add_trade(self, belief: float, toxic: bool, share: float, ts_ns: int) -> None:
         """What became of an aggressor; `share` of its horizon does not overlap the one before."""
@@ -179,10 +182,10 @@ class SymbolParameters:
             self._signals.restore(state["signals"])
 
     def _add(self, name: str, values: Any, share: float, ts_ns: int) -> None:
-        self._evidence[name].add(values, share, ts_ns, self._halflife_ns)
+        self._evidence[name].add(values, share, ts_ns, self._own_halflife_ns.get(name, self._halflife_ns))
 
     def _sums(self, name: str, now_ns: int) -> Sums:
-        return self._evidence[name].at(now_ns, self._halflife_ns)
+        return self._evidence[name].at(now_ns, self._own_halflife_ns.get(name, self._halflife_ns))
 
 
 def prior_of(priors: PriorsConfig, param: Param) -> float:

@@ -18,7 +18,9 @@ is refused. Without an artefact the fill hazard is
 
     arrivals of the other side x exp(-kappa x distance behind the touch) / (1 + queue rank)
 
-and nothing competes. In both forms the learned FILL_PROB_SCALE multiplies the fill hazard.
+and nothing competes. In both forms the learned FILL_PROB_SCALE multiplies the fill hazard. What it is learned
+from is exact for that: fills are Poisson with mean scale x (the hazard over the time an order waited,
+`expected_fills`), whatever ended the wait.
 
 References
 ----------
@@ -108,6 +110,45 @@ def fill_probs_standard(models: np.ndarray, inputs: np.ndarray, params: np.ndarr
 
 
 @kernel
+def fill_factor(models: np.ndarray, inputs: np.ndarray, params: np.ndarray) -> float:
+    """What sets the fill hazard of a place, arguments as for `fill_prob`: `expected_fills` takes it.
+
+    Returns
+    -------
+    float
+        Built in: the hazard, 1/s; otherwise what is added to the log hazards, nats; NaN where not known.
+    """
+    return _factors(models, inputs, params)[0]
+
+
+@kernel
+def expected_fills(models: np.ndarray, factor: float, wait_s: float) -> float:
+    """Fill hazard over the time an order waited, before FILL_PROB_SCALE.
+
+    Parameters
+    ----------
+    models : (1,) MODELS
+    factor : float
+        Of `fill_factor` at the join.
+    wait_s : float
+        >= 0, until whatever ended it.
+
+    Returns
+    -------
+    float
+        Fills, >= 0; NaN with the factor.
+    """
+    fills, start_s = 0.0, 0.0
+    for piece in range(models[0]["pieces"]):
+        end_s = min(models[0]["hazard_ends_s"][piece], wait_s)
+        fills += _hazards(models, piece, factor, 0.0, 1.0)[0] * (end_s - start_s)
+        start_s = end_s
+        if start_s >= wait_s:
+            break
+    return fills
+
+
+@kernel
 def _factors(models: np.ndarray, inputs: np.ndarray, params: np.ndarray) -> tuple[float, float]:
     # Built in: the two hazards; otherwise what is added to the log hazards, but for the gain. NaN: not known.
     kappa_per_bps, scale = params[_KAPPA], params[_SCALE]
@@ -159,3 +200,13 @@ def _fill_prob_example() -> tuple[object, ...]:
 @example(fill_probs_standard)
 def _fill_probs_standard_example() -> tuple[object, ...]:
     return built_in_models(), np.zeros(INPUTS), np.ones(PARAMS_COUNT), np.zeros(HORIZONS)
+
+
+@example(fill_factor)
+def _fill_factor_example() -> tuple[object, ...]:
+    return built_in_models(), np.zeros(INPUTS), np.ones(PARAMS_COUNT)
+
+
+@example(expected_fills)
+def _expected_fills_example() -> tuple[object, ...]:
+    return built_in_models(), 1.0, 1.0

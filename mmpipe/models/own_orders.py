@@ -86,6 +86,7 @@ def expect_fill(
     fill["mid_px"], fill["depth_bps"] = decision_px, side * (decision_px - px) / decision_px * BPS
     fill["fee_bps"], fill["queue_rank"], fill["ahead_qty"] = fee_bps, 0.0, 0.0
     fill["predicted_edge_bps"] = fill["predicted_std_bps"] = fill["predicted_fill_prob"] = 0.0
+    fill["fill_factor"] = 0.0
     fill["toxicity"] = state[symbol]["toxicity"]["verdict"]
     fill["regime"] = regime.most_probable(state[symbol]["regime"])
 

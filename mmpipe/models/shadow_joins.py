@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from mmpipe.book import l2
-from mmpipe.enums import FeedState
+from mmpipe.enums import FeedState, LabelKind
 from mmpipe.features import markouts, pending_labels, shadow_quotes
-from mmpipe.models.fill_survival import fill_prob
+from mmpipe.models.fill_survival import expected_fills, fill_factor, fill_prob
 from mmpipe.models.market_state import Settings
 from mmpipe.models.model_inputs import write_place, write_state
 from mmpipe.models.queue_value import queue_value
@@ -21,6 +21,7 @@ from mmpipe.units import tick_step
 from ringbuf.jit import kernel
 
 _LIVE: Final = int(FeedState.LIVE)
+_SHADOW_QUOTE: Final = int(LabelKind.SHADOW_QUOTE)
 STEPS: Final = 3  # one step behind the best, the best, one step before it
 PLACES: Final = (1.0, 0.5, 1.0, 0.2)  # share of the level ahead, by round
 
@@ -86,7 +87,7 @@ def settle(
     int
         Labels now in `labels`.
     """
-    features, path = settings.features[0], state[symbol]["mid_path"]
+    features, path, first = settings.features[0], state[symbol]["mid_path"], count
     seen = state[symbol]["own"]["maker_feed"] == _LIVE
     label_ns = features["label_horizon_ms"] * 1_000_000
     horizon_ns = features["shadow_horizon_ms"] * 1_000_000
@@ -99,7 +100,9 @@ def settle(
         ends, shadows, fill_ends, fills, path, ts_ns, horizon_ns, fee_bps, symbol, labels, count
     )
     horizons_ns = (label_ns, _edge_ns(settings))
-    return markouts.resolve(fill_ends, fills, path, seen, ts_ns, horizons_ns, symbol, labels, count)
+    count = markouts.resolve(fill_ends, fills, path, seen, ts_ns, horizons_ns, symbol, labels, count)
+    _expect_fills(settings.models, labels, first, count)
+    return count
 
 
 @kernel
@@ -126,6 +129,17 @@ def flush(state: np.ndarray, settings: Settings, ts_ns: int, labels: np.ndarray,
         counts[1] = markouts.finish(
             state[symbol]["fill_ends"], state[symbol]["fills"], ts_ns, horizons_ns, symbol, labels, count
         )
+        _expect_fills(settings.models, labels, count, counts[1])
+
+
+@kernel
+def _expect_fills(models: np.ndarray, labels: np.ndarray, first: int, stop: int) -> None:
+    # How many fills the model in force expected of each virtual quote for as long as it waited.
+    for index in range(first, stop):
+        label = labels[index]
+        if label["kind"] == _SHADOW_QUOTE:
+            wait_s = label["wait_ns"] * 1e-9
+            label["expected_fills"] = expected_fills(models, label["fill_factor"], wait_s)
 
 
 @kernel
@@ -143,7 +157,9 @@ def _join(
     if not level_qty >= 0.0:
         return -1  # what rests there is not shown
     rank = place if level_qty > 0.0 else 0.0
-    edge_bps, std_bps, prob = _expect(state, settings, symbol, side, depth_bps, rank, level_qty, snapshot)
+    edge_bps, std_bps, prob, factor = _expect(
+        state, settings, symbol, side, depth_bps, rank, level_qty, snapshot
+    )
     if not (abs(edge_bps) < np.inf and 0.0 <= std_bps < np.inf and 0.0 <= prob <= 1.0):
         return -1
     index = shadow_quotes.join(
@@ -154,7 +170,7 @@ def _join(
         shadow["joined_ts_ns"], shadow["mid_px"], shadow["depth_bps"] = snapshot["ts_ns"], mid_px, depth_bps
         shadow["own_qty"] = settings.features[0]["shadow_usdc"] / mid_px
         shadow["predicted_edge_bps"], shadow["predicted_std_bps"] = edge_bps, std_bps
-        shadow["predicted_fill_prob"] = prob
+        shadow["predicted_fill_prob"], shadow["fill_factor"] = prob, factor
         shadow["toxicity"], shadow["regime"] = snapshot["toxicity"], snapshot["regime"]
     return index
 
@@ -169,12 +185,14 @@ def _expect(
     rank: float,
     level_qty: float,
     snapshot: np.void,
-) -> tuple[float, float, float]:
-    # The one place where a virtual quote asks the models: edge, its uncertainty, fill probability.
+) -> tuple[float, float, float, float]:
+    # The one place where a virtual quote asks the models: edge, its uncertainty, fill probability, and what
+    # sets its fill hazard.
     params, inputs = state[symbol]["params"], state[symbol]["inputs"][0 if side > 0 else 1]
     write_state(inputs, snapshot, side)
     write_place(inputs, depth_bps, rank, rank * level_qty * snapshot["mid_px"])
     fee_bps, verdict = settings.execution[0]["maker_fee_bps"], int(snapshot["toxicity"])
     edge_bps, std_bps = queue_value(settings.models, inputs, verdict, fee_bps, params)
     horizon_s = settings.features[0]["shadow_horizon_ms"] * 1e-3
-    return edge_bps, std_bps, fill_prob(settings.models, inputs, horizon_s, params)
+    prob = fill_prob(settings.models, inputs, horizon_s, params)
+    return edge_bps, std_bps, prob, fill_factor(settings.models, inputs, params)

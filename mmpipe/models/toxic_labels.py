@@ -214,6 +214,7 @@ def _write_label(
     label["predicted_fill_prob"], label["filled"] = item["belief"], toxic
     label["predicted_edge_bps"], label["predicted_std_bps"], label["wait_ns"] = 0.0, 0.0, 0
     label["queue_rank"], label["ahead_qty"] = 0.0, 0.0
+    label["fill_factor"], label["expected_fills"] = 0.0, 0.0
     for index in range(len(label["markouts_bps"])):
         label["markouts_bps"][index] = 0.0
     label["kind"], label["side"], label["symbol"] = _TRADE, side, symbol

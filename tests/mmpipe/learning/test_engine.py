@@ -101,7 +101,7 @@ def test_shadow_quotes_teach_kappa_calibration_and_adverse_selection() -> None:
                 filled=filled,
                 wait_ns=S if filled else 5 * S,
                 depth_bps=0.1 if rng.random() < 0.5 else 1.0,
-                predicted_fill_prob=0.2,
+                expected_fills=0.2,
                 realized_as_bps=2.5,
                 toxicity=Toxicity.NORMAL,
             )
@@ -118,16 +118,28 @@ def test_shadow_quotes_teach_kappa_calibration_and_adverse_selection() -> None:
     assert value(rows, Param.KAPPA_PER_BPS)["value"] < 0.3
 
 
-def test_calibration_does_not_chase_its_own_output() -> None:
-    engine, rng = LearningEngine(config()), np.random.default_rng(6)
-    scale = 1.0
-    for second in range(1, 301):
-        scale = float(value(engine.params(second * S), Param.FILL_PROB_SCALE)["value"])
-        for _ in range(5):
-            row = label(LabelKind.SHADOW_QUOTE, second * S + S // 2, filled=rng.random() < 0.4, wait_ns=S)
-            row["predicted_fill_prob"], row["cause_ts_ns"] = 0.2 * scale, second * S + 1
-            engine.on_labels(row)
-    assert scale == pytest.approx(2.0, abs=0.25)
+def test_a_market_twice_as_lively_is_a_scale_of_two_on_the_hazard() -> None:
+    engine, rng = LearningEngine(config(learning__fill_halflife_s=1e6)), np.random.default_rng(6)
+    for step in range(1, 8_001):
+        wait_s = min(rng.exponential(1.0 / 0.6), 5.0)
+        fields = {"filled": wait_s < 5.0, "wait_ns": int(wait_s * S), "expected_fills": 0.3 * wait_s}
+        engine.on_labels(label(LabelKind.SHADOW_QUOTE, step * S // 8, **fields))
+    found = value(engine.params(1_000 * S), Param.FILL_PROB_SCALE)
+    # 100 expected fills stand for the prior of 1.
+    assert found["value"] == pytest.approx(2.0, abs=0.08)
+    assert found["tier"] == 1
+
+
+def test_the_level_of_fills_is_followed_within_its_own_half_life() -> None:
+    engine, scales = LearningEngine(config(learning__fill_halflife_s=30.0)), []
+    for step in range(1, 6_001):
+        filled = step % (4 if step < 3_000 else 2) == 0
+        fields = {"filled": filled, "wait_ns": S, "expected_fills": 0.25}
+        engine.on_labels(label(LabelKind.SHADOW_QUOTE, step * S // 20, **fields))
+        if step in (2_999, 5_000):
+            scales.append(float(value(engine.params(step * S // 20), Param.FILL_PROB_SCALE)["value"]))
+    assert scales[0] == pytest.approx(1.0, abs=0.02)
+    assert scales[1] > 1.6
 
 
 def _virtual_fill(ts_ns: int, predicted_bps: float, realized_bps: float, **fields: Any) -> np.ndarray:
@@ -170,7 +182,7 @@ def test_fills_of_one_horizon_are_one_observation_of_the_bias() -> None:
 def test_what_nobody_saw_teaches_nothing_and_is_no_bad_number() -> None:
     engine = LearningEngine(config())
     unseen = {"horizon_ns": 0, "move_bps": np.nan, "realized_as_bps": np.nan, "realized_edge_bps": np.nan}
-    fields = {"filled": 1, "wait_ns": S, "predicted_fill_prob": 0.5, **unseen}
+    fields = {"filled": 1, "wait_ns": S, "expected_fills": 0.5, **unseen}
     for kind in (LabelKind.SHADOW_QUOTE, LabelKind.FILL_MARKOUT, LabelKind.SHADOW_MARKOUTS):
         engine.on_labels(label(kind, 70 * S, **fields))
     inputs = {name: loop["inputs"] for name, loop in engine.loops().items()}
@@ -180,7 +192,7 @@ def test_what_nobody_saw_teaches_nothing_and_is_no_bad_number() -> None:
 
 def test_a_censored_quote_says_nothing_about_the_chance_of_a_fill() -> None:
     engine = LearningEngine(config())
-    row = label(LabelKind.SHADOW_QUOTE, S, wait_ns=S, predicted_fill_prob=0.5, outcome=Outcome.CANCELLED)
+    row = label(LabelKind.SHADOW_QUOTE, S, wait_ns=S, expected_fills=0.5, outcome=Outcome.CANCELLED)
     engine.on_labels(row)
     assert engine.loops()["fill_prob"]["inputs"] == 0
 
@@ -245,7 +257,7 @@ def test_predictions_and_fills_become_scored_rows() -> None:
     assert engine.counters[Counter.FILLS] == 1
 
 
-@pytest.mark.parametrize("field", ["move_bps", "realized_as_bps", "predicted_fill_prob", "depth_bps"])
+@pytest.mark.parametrize("field", ["move_bps", "realized_as_bps", "expected_fills", "depth_bps"])
 def test_bad_numbers_are_counted_and_teach_nothing(field: str) -> None:
     engine = LearningEngine(config())
     for bad in (np.nan, np.inf):

@@ -19,7 +19,7 @@ def values(parameters: SymbolParameters, now_ns: int = 1) -> dict[Param, float]:
 
 
 def test_without_observations_every_parameter_is_its_prior() -> None:
-    found = SymbolParameters(PRIORS, NEVER).estimates(1)
+    found = SymbolParameters(PRIORS, NEVER, NEVER).estimates(1)
     assert set(found) == set(Param)
     for param, estimate in found.items():
         assert estimate.value == pytest.approx(prior_of(PRIORS, param))
@@ -43,9 +43,9 @@ def test_each_observation_moves_only_its_own_parameters() -> None:
         "normal": {Param.ADVERSE_SELECTION_NORMAL_BPS},
         "quote": {Param.KAPPA_PER_BPS, Param.FILL_PROB_SCALE},
     }
-    before = values(SymbolParameters(PRIORS, NEVER))
+    before = values(SymbolParameters(PRIORS, NEVER, NEVER))
     for name, move in moves.items():
-        parameters = SymbolParameters(PRIORS, NEVER)
+        parameters = SymbolParameters(PRIORS, NEVER, NEVER)
         move(parameters)
         after = values(parameters)
         assert {param for param in Param if after[param] != before[param]} == owners[name]
@@ -53,7 +53,7 @@ def test_each_observation_moves_only_its_own_parameters() -> None:
 
 def test_known_truth_is_recovered() -> None:
     rng = np.random.default_rng(2)
-    parameters = SymbolParameters(PRIORS, NEVER)
+    parameters = SymbolParameters(PRIORS, NEVER, NEVER)
     for ts in range(1, 3001):
         divergence = rng.normal()
         parameters.add_divergence(divergence, 0.8 * divergence + rng.normal(0.0, 0.5), 1.0, ts)
@@ -72,7 +72,7 @@ def test_known_truth_is_recovered() -> None:
 
 
 def test_one_jump_does_not_set_the_normal_volatility() -> None:
-    parameters = SymbolParameters(PRIORS, NEVER)
+    parameters = SymbolParameters(PRIORS, NEVER, NEVER)
     for ts in range(1, 101):
         parameters.add_move(1.0 if ts != 50 else 5000.0, 10**9, 1.0, ts)
     assert values(parameters)[Param.SIGMA_BASELINE_BPS] < 1.5 * PRIORS.sigma_baseline_bps
@@ -81,7 +81,7 @@ def test_one_jump_does_not_set_the_normal_volatility() -> None:
 def test_estimates_are_clamped_to_the_bounds_of_their_key() -> None:
     assert BOUNDS[Param.LEAD_LAG_BETA] == (-2.0, 2.0)
     assert BOUNDS[Param.KAPPA_PER_BPS][0] > 0.0
-    parameters = SymbolParameters(PRIORS, NEVER)
+    parameters = SymbolParameters(PRIORS, NEVER, NEVER)
     for ts in range(1, 500):
         parameters.add_divergence(1.0, 50.0, 1.0, ts)
         parameters.add_markout(0, -50.0, ts)

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmpipe.enums import ModelKind, Param
-from mmpipe.models.fill_survival import STANDARD_HORIZONS_S, fill_prob, fill_probs_standard
+from mmpipe.models.fill_survival import (
+    STANDARD_HORIZONS_S,
+    expected_fills,
+    fill_factor,
+    fill_prob,
+    fill_probs_standard,
+)
 from mmpipe.models.model_inputs import AHEAD, BEHIND, FILLERS, HALF_SPREAD, INPUTS, PLACE_COUNT, RANK
 from mmpipe.models.weights import built_in_models, with_arrays
 from tests.mmpipe.models import made_models
@@ -53,6 +59,25 @@ def test_a_worked_number_of_competing_hazards() -> None:
     assert fill_prob(models, inputs, 1.0, params) == pytest.approx(first, abs=1e-12)
     second = first + exp(-1.0) * (1.0 - exp(-1.0))
     assert fill_prob(models, inputs, 2.0, params) == pytest.approx(second, abs=1e-12)
+
+
+def test_expected_fills_are_the_hazard_waited_whatever_the_scale() -> None:
+    params = _params(1.5)
+    factor = fill_factor(BUILT_IN, _inputs(2.0, 0.5, 1.0), params)
+    assert factor == pytest.approx(2.0 * exp(-0.8 * 0.5) / 2.0)
+    assert expected_fills(BUILT_IN, factor, 3.0) == pytest.approx(3.0 * factor)
+    # Half a fill per second for 1 s, then 1 per second; being left behind is no part of it.
+    arrays = {name: np.zeros(INPUTS) for name in ("fill_coefs", "adverse_coefs", "low", "high")}
+    arrays |= {
+        "ends_s": np.array([1.0, inf]), "fill_log": np.log([0.5, 1.0]),
+        "adverse_log": np.zeros(2), "fill_gains": np.ones(2), "adverse_gains": np.ones(2),
+    }  # fmt: skip
+    models = fitted(arrays)
+    factor = fill_factor(models, _inputs(1.0, 0.0, 0.5), params)
+    waits = [expected_fills(models, factor, wait_s) for wait_s in (0.0, 0.5, 1.0, 3.0)]
+    assert waits == pytest.approx([0.0, 0.25, 0.5, 2.5])
+    unknown = fill_factor(models, _inputs(1.0, 0.0, 2.0), params)
+    assert np.isnan([unknown, expected_fills(models, unknown, 1.0)]).all()
 
 
 @given(st.integers(0, 2**31), st.floats(0.01, 8.0))

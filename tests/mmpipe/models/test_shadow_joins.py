@@ -107,6 +107,8 @@ def test_nobody_trades_and_every_quote_waits_out_its_horizon(config: Config) -> 
     ended = quotes[quotes["outcome"] == Outcome.HORIZON]
     assert len(ended) > 100
     assert (ended["wait_ns"] == config.features.shadow_horizon_ms * MS).all()
+    # Built in, nothing competes: the chance that was said is that of the hazard over the whole wait.
+    assert 1.0 - np.exp(-ended["expected_fills"]) == pytest.approx(ended["predicted_fill_prob"])
     censored = quotes[quotes["outcome"] != Outcome.HORIZON]
     assert (censored["outcome"] == Outcome.CANCELLED).all()
     assert (censored["cause_ts_ns"] > 40 * S - config.features.shadow_horizon_ms * MS).all()
