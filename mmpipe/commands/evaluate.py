@@ -13,8 +13,9 @@ from rich.table import Table
 
 from mmpipe import config as configuration
 from mmpipe.provenance import provenance
-from mmpipe.training.evaluate import HORIZONS, SCHEMA, evaluate_sets
+from mmpipe.training.evaluate import SCHEMA, evaluate_sets
 from mmpipe.training.market_sets import market_sets
+from mmpipe.training.verdicts import HORIZONS, between
 
 WIDE = 200  # of a table that is not on a terminal
 
@@ -69,62 +70,68 @@ def _show(report: dict[str, Any]) -> None:
         "model",
         "n",
         "rate",
-        "Brier",
         "base",
-        "skill",
-        "95 %",
-        "log-loss",
+        "as trained",
         "ECE",
-        "online",
+        "as the line runs it",
+        "ECE",
+        "noise",
     ):
         table.add_column(column, justify="left" if column in ("set", "model") else "right")
     for name, found in report["sets"].items():
-        table.add_row(name, "toxicity", *_cells(found["toxicity"]))
+        line = found["line"]
+        table.add_row(name, "toxicity", *_cells(found["toxicity"], line["toxicity"]))
         for horizon in HORIZONS:
-            scores = found["fill_survival"].get(horizon, found["fill_survival"])
-            table.add_row(name, f"fill {horizon} s", *_cells(scores))
+            scores, running = (
+                part.get(horizon, part) for part in (found["fill_survival"], line["fill_survival"])
+            )
+            table.add_row(name, f"fill {horizon} s", *_cells(scores, running))
     console.print(table)
     for name, found in report["sets"].items():
-        value, lead = found["queue_value"], found["lead_lag"]
+        value = found["queue_value"]
         console.print(f"{name}: queue value {_value_text(value)}", soft_wrap=True)
+        console.print(f"  as the line runs it {_value_text(found['line']['queue_value'])}", soft_wrap=True)
         if "rank_corr" in value:
             console.print(f"  heuristic {_value_text(value['heuristic'])}", soft_wrap=True)
-        console.print(f"  lead: {_lead_text(lead)}", soft_wrap=True)
+        console.print(f"  lead: {_lead_text(found['lead_lag'])}", soft_wrap=True)
     for row in report["verdicts"]:
-        verdict = "pass" if row["ok"] else "FAIL"
+        words = " ".join("pass" if row[key] else "FAIL" for key in ("ok", "line_ok"))
+        line = "" if row["line_why"] == row["why"] else f" | line: {row['line_why']}"
         console.print(
-            f"{verdict} {row['set']} {row['model']}: {row['criterion']}: {row['why']}", soft_wrap=True
+            f"{words} {row['set']} {row['model']}: {row['criterion']}: {row['why']}{line}", soft_wrap=True
         )
-    passed = sum(row["ok"] for row in report["verdicts"])
-    console.print(f"{passed} of {len(report['verdicts'])} criteria pass, {report['wall_s']:.0f} s")
+    console.print(
+        f"{report['passed']} of {report['criteria']} as trained, "
+        f"{report['line_passed']} of {report['criteria']} as the line runs it, {report['wall_s']:.0f} s"
+    )
 
 
-def _cells(scores: dict[str, Any]) -> tuple[str, ...]:
+def _cells(scores: dict[str, Any], running: dict[str, Any]) -> tuple[str, ...]:
     if not scores.get("n"):
-        return ("0", str(scores.get("why_not")), *[""] * 7)
-    interval = scores["skill_interval"]
-    online = scores["online"]
+        return ("0", str(scores.get("why_not")), *[""] * 6)
+    noise = scores["ece_noise"]
     return (
         str(scores["n"]),
         f"{scores['rate']:.4f}",
-        f"{scores['brier']:.5f}",
         f"{scores['brier_base']:.5f}",
-        "-" if scores["skill"] is None else f"{scores['skill']:+.3f}",
-        f"[{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else "-",
-        f"{scores['log_loss']:.4f}",
-        f"{scores['ece']:.4f}",
-        "-" if online["skill"] is None else f"{online['skill']:+.3f}, ECE {online['ece']:.3f}",
+        *_skill_cells(scores),
+        *_skill_cells(running),
+        f"{noise[0]:.3f}" if noise else "-",
     )
+
+
+def _skill_cells(scores: dict[str, Any]) -> tuple[str, str]:
+    if not scores.get("n"):
+        return "-", "-"
+    skill = "-" if scores["skill"] is None else f"{scores['skill']:+.3f}"
+    return f"{skill}{between(scores['skill_interval'])}", f"{scores['ece']:.3f}"
 
 
 def _value_text(value: dict[str, Any]) -> str:
     if value.get("rank_corr") is None:
         return str(value.get("why_not", "says the same everywhere"))
-    interval = value["interval"]
-    between = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
-    return (
-        f"rank correlation {value['rank_corr']:+.3f}{between}, rmse {value['rmse']:.3f} bps, n {value['n']}"
-    )
+    where = f"rank correlation {value['rank_corr']:+.3f}{between(value['interval'])}"
+    return f"{where}, rmse {value['rmse']:.3f} bps, n {value['n']}"
 
 
 def _lead_text(lead: dict[str, Any]) -> str:

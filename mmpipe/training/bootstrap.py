@@ -98,6 +98,15 @@ def gain_interval(
         return interval(sums[:, 0] / sums[:, 1])
 
 
+def loss_skill_interval(
+    ts_ns: np.ndarray, losses: np.ndarray, base: np.ndarray, block_s: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Interval of 1 - sum of losses / sum of a rival's losses on the same rows."""
+    sums = block_sums(ts_ns, np.stack([losses, base], axis=1), block_s, rng)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return interval(1.0 - sums[:, 0] / sums[:, 1])
+
+
 def rank_correlation_interval(
     ts_ns: np.ndarray, predicted: np.ndarray, realised: np.ndarray, block_s: float, rng: np.random.Generator
 ) -> tuple[float, float]:
@@ -123,3 +132,35 @@ def calibration_interval(
     sums = block_sums(ts_ns, columns, block_s, rng)
     with np.errstate(invalid="ignore", divide="ignore"):
         return interval(np.abs(sums[:, bins:]).sum(axis=1) / sums[:, :bins].sum(axis=1))
+
+
+def calibration_noise(
+    ts_ns: np.ndarray, probs: np.ndarray, outcomes: np.ndarray, block_s: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """What the calibration error of a perfect forecast would be on so few rows: mean, and 95 % quantile.
+
+    The error is a mean of absolute values, so it is never 0 and larger where outcomes come in bursts. What is
+    left over in each bin and stretch of time, its bin's own mean taken off, is given a sign at random: the
+    wild bootstrap of a forecast that is right in every bin.
+
+    References
+    ----------
+    Liu, "Bootstrap procedures under some non-i.i.d. models" (1988).
+
+    Raises
+    ------
+    ValueError
+        Fewer than BLOCKS_MIN stretches.
+    """
+    stretch = ((ts_ns - ts_ns[0]) // int(block_s * NS_PER_S)).astype(np.int64)
+    blocks = int(stretch[-1]) + 1
+    if not blocks >= BLOCKS_MIN:
+        raise ValueError(f"bootstrap: {blocks} stretches of {block_s:g} s are too few")
+    index = metrics.bins_of(probs)
+    off = outcomes - probs
+    off = off - (np.bincount(index, off) / np.bincount(index))[index]
+    left = np.zeros((blocks, int(index.max()) + 1))
+    np.add.at(left, (stretch, index), off)
+    signs = rng.integers(0, 2, size=(DRAWS, blocks)) * 2.0 - 1.0
+    errors = np.abs(signs @ left).sum(axis=1) / len(probs)
+    return float(errors.mean()), float(np.quantile(errors, LEVEL))

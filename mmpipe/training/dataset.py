@@ -23,12 +23,14 @@ from mmpipe.clock import NS_PER_S
 from mmpipe.config import Config
 from mmpipe.enums import Trigger
 from mmpipe.errors import DataError
+from mmpipe.models.model_set import ModelSet
 from mmpipe.models.snapshot_engine import EVENTS_MAX, MicropriceTable, SnapshotEngine
 from mmpipe.models.toxic_labels import TRADE_SAMPLE
 from mmpipe.recording.recorded import Recording
 from mmpipe.records import LABEL, SNAPSHOT
 from mmpipe.replay.timeline import timeline
 from mmpipe.training.lead_delay import LeadTrace
+from mmpipe.training.line_learner import Learned, LineLearner
 from mmpipe.training.quote_rows import QuoteRows, quote_rows
 
 TRAIN_SHARE: Final = 0.6
@@ -57,6 +59,8 @@ class Capture:
         What alpha heard of the lead; empty without one.
     microprice : MicropriceTable
         Of the first market, at the end.
+    learned : Learned
+        Parameters that were in force.
     events_sha256 : str
         Digest of the maker's rows.
     """
@@ -69,6 +73,7 @@ class Capture:
     trades: np.ndarray
     trace: LeadTrace
     microprice: MicropriceTable
+    learned: Learned
     events_sha256: str
 
     @property
@@ -109,9 +114,15 @@ def merged(recording: Recording, leads: Sequence[Recording], config: Config) -> 
 
 
 def capture(
-    recording: Recording, leads: Sequence[Recording], config: Config, progress: Progress | None = None
+    recording: Recording,
+    leads: Sequence[Recording],
+    config: Config,
+    progress: Progress | None = None,
+    chosen: ModelSet | None = None,
+    heard_ms: int | None = None,
+    listening: bool = True,
 ) -> Capture:
-    """Run the features stage over a recording.
+    """Run the features stage over a recording, the learner beside it.
 
     Parameters
     ----------
@@ -123,6 +134,12 @@ def capture(
         As `with_keys` makes it.
     progress : callable or None
         Told the share of the time that is done.
+    chosen : ModelSet or None
+        What decides; None: what the configuration names.
+    heard_ms : int or None
+        Between two rounds of virtual quotes that the learner hears, ms; None: all of them.
+    listening : bool
+        Also ask alpha what it hears of a lead.
 
     Raises
     ------
@@ -131,8 +148,10 @@ def capture(
     """
     if not len(recording.events):
         raise DataError(f"{recording.name}: no events")
-    listener = _Listener(config, recording.instruments) if leads or recording.numbered else None
-    collector = _Collector(SnapshotEngine(config, recording.instruments), listener)
+    listening = listening and (len(leads) > 0 or recording.numbered)
+    listener = _Listener(config, recording.instruments) if listening else None
+    learner = LineLearner(config, len(recording.instruments), heard_ms)
+    collector = _Collector(SnapshotEngine(config, recording.instruments, chosen), listener, learner)
     first_ns, last_ns = (int(recording.events["local_ts_ns"][row]) for row in (0, -1))
     for chunk in merged(recording, leads, config):
         for start in range(0, len(chunk), EVENTS_MAX):
@@ -151,6 +170,7 @@ def capture(
         _joined(collector.trades, TRADE_SAMPLE),
         listener.trace() if listener is not None else LeadTrace(*(np.zeros(0) for _ in range(4))),
         collector.engine.microprice_table(0),
+        learner.learned(),
         hashlib.sha256(np.ascontiguousarray(recording.events).tobytes()).hexdigest(),
     )
 
@@ -161,8 +181,10 @@ def _joined(parts: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 class _Collector:
     # Keeps what the engine says: SNAPSHOTs of TIMERs and trades with their numbers, LABELs, aggressors.
-    def __init__(self, engine: SnapshotEngine, listener: "_Listener | None") -> None:
+    # What the learner publishes is in force from the next event on.
+    def __init__(self, engine: SnapshotEngine, listener: "_Listener | None", learner: LineLearner) -> None:
         self.engine = engine
+        self._learner = learner
         self.snapshots: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         self.trades: list[np.ndarray] = []
@@ -170,6 +192,13 @@ class _Collector:
         self._next_seq = 1
 
     def take(self, events: np.ndarray) -> None:
+        times, start = events["local_ts_ns"], 0
+        while start < len(events):
+            stop = start + 1 + int(np.searchsorted(times[start:], self._learner.due_ns))
+            self._take(events[start:stop])
+            start = stop
+
+    def _take(self, events: np.ndarray) -> None:
         found = self.engine.on_events(events, self._next_seq)
         numbers = self._next_seq + np.arange(len(found))
         self._next_seq += len(found)
@@ -179,7 +208,9 @@ class _Collector:
         rows = found[wanted]
         rows["seq"] = numbers[wanted]
         self.snapshots.append(rows)
-        self.labels.append(self.engine.labels().copy())
+        labels = self.engine.labels().copy()
+        self.labels.append(labels)
+        self.engine.on_params(self._learner.hear(labels, int(events["local_ts_ns"][-1])))
         self.trades.append(self.engine.trade_samples().copy())
 
     def finish(self, ts_ns: int) -> None:

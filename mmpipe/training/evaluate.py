@@ -1,22 +1,41 @@
-"""`evaluate/1`: every model on every recording, judged on time it was not fitted to, with plain verdicts."""
+"""`evaluate/1`: every model on every recording, judged on time it was not fitted to, twice.
 
-from collections.abc import Callable, Sequence
+*As trained*: weights frozen, nothing of the second part used. *As the line runs it*: the same artefacts in
+force in a capture with the learner beside it (`judge_line`). What `train` refuses
+does not decide here either.
+
+    capture ─▶ toxicity, regime ─ in force ─▶ capture ─▶ fill survival, queue value ─ in force ─▶ capture
+
+so that the models of a quote are fitted to what those of the market will say beside them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+
+import msgspec
 
 from mmpipe.clock import NS_PER_S
 from mmpipe.config import Config
+from mmpipe.enums import ModelKind
+from mmpipe.errors import DataError
+from mmpipe.models.model_set import ModelSet, load_model_set
+from mmpipe.training import judge, judge_line
 from mmpipe.training.dataset import Capture, capture, embargo_s, with_keys
-from mmpipe.training.judge import BLOCK_S, judge_fill_survival, judge_queue_value, judge_toxicity
+from mmpipe.training.judge_state import report_microprice, report_regime
 from mmpipe.training.lead_delay import lead_delay
 from mmpipe.training.market_sets import COVER_SHARE, Lead, MarketSet, leads_of
+from mmpipe.training.train import Trained, save_trained, train
+from mmpipe.training.verdicts import verdicts_of
 
 SCHEMA: Final = "evaluate/1"
 SHADOW_INTERVAL_MS: Final = (
     250  # between virtual joins: four times as often as a line, whose market is longer
 )
-ECE_MAX: Final = 0.03
-EARLIER_MS_MIN: Final = 50.0
-HORIZONS: Final = ("0.5", "1", "3")
+# The table of a trained microprice is of the whole recording, so it is not in force where that is judged.
+OF_MARKET: Final = (ModelKind.TOXICITY, ModelKind.REGIME)
+OF_QUOTE: Final = (ModelKind.FILL_SURVIVAL, ModelKind.QUEUE_VALUE)
 
 Report = dict[str, Any]
 Say = Callable[[str, float], None]  # what is being done, and the share of all that is done
@@ -39,7 +58,8 @@ def evaluate_sets(markets: Sequence[MarketSet], config: Config, seed: int, say: 
     Returns
     -------
     dict
-        `sets` by name, and `verdicts`: list of {set, model, criterion, ok, why}.
+        `sets` by name; `verdicts`: list of {set, model, criterion, ok, why, line_ok, line_why}; `passed` of
+        `criteria` as trained and `line_passed` as the line runs it.
     """
     sets: Report = {}
     for index, market in enumerate(markets):
@@ -49,7 +69,14 @@ def evaluate_sets(markets: Sequence[MarketSet], config: Config, seed: int, say: 
 
         sets[market.name] = evaluate_set(market, markets, config, seed, progress)
     verdicts = [row for name, found in sets.items() for row in verdicts_of(name, found)]
-    return {"sets": sets, "verdicts": verdicts, "ok": all(row["ok"] for row in verdicts)}
+    return {
+        "sets": sets,
+        "verdicts": verdicts,
+        "criteria": len(verdicts),
+        "passed": sum(row["ok"] for row in verdicts),
+        "line_passed": sum(row["line_ok"] for row in verdicts),
+        "ok": all(row["ok"] for row in verdicts),
+    }
 
 
 def evaluate_set(
@@ -59,29 +86,87 @@ def evaluate_set(
     say("leads", 0.0)
     leads = leads_of(market, markets)
     inputs = [lead for lead in leads if lead.cover >= COVER_SHARE][:1]
+    leading, heard_ms = [lead.recording() for lead in inputs], config.features.shadow_interval_ms
     keys = {"features.shadow_interval_ms": SHADOW_INTERVAL_MS}
     own = with_keys(config, keys, len(market.recording.instruments))
-    source = capture(
-        market.recording, [lead.recording() for lead in inputs], own, lambda done: say("features", 0.4 * done)
-    )
-    say("toxicity", 0.4)
-    toxicity = judge_toxicity(source, own, seed)
-    say("fill survival", 0.5)
-    survival = judge_fill_survival(source, own, seed)
-    say("queue value", 0.7)
-    value = judge_queue_value(source, own, seed)
-    say("lead", 0.9)
-    first_ns, last_ns = source.span_ns
+
+    def captured(first: float, chosen: ModelSet | None) -> Capture:
+        def progress(done: float) -> None:
+            say("features", first + 0.15 * done)
+
+        return capture(market.recording, leading, own, progress, chosen, heard_ms, listening=chosen is None)
+
+    bare = captured(0.0, None)
+    trained: dict[ModelKind, Trained] = {}
+    refused: dict[ModelKind, str] = {}
+    _train(OF_MARKET, bare, own, seed, trained, refused)
+    source = captured(0.2, _in_force(trained, bare, own, seed))
+    say("models", 0.4)
+    _train(OF_QUOTE, source, own, seed, trained, refused)
+    chosen = _in_force(trained, source, own, seed)
+    line = captured(0.7, chosen)
+    say("verdicts", 0.9)
+    first_ns, last_ns = bare.span_ns
     return {
         "span_s": round((last_ns - first_ns) / NS_PER_S, 3),
         "notes": list(market.notes),
-        "split": {"train_share": 0.6, "embargo_s": embargo_s(own), "block_s": BLOCK_S},
+        "split": {"train_share": 0.6, "embargo_s": embargo_s(own), "block_s": judge.BLOCK_S},
         "lead_input": inputs[0].market.name if inputs else None,
-        "toxicity": toxicity,
-        "fill_survival": survival,
-        "queue_value": value,
-        "lead_lag": _lead_lag(market, leads, inputs, source, own),
+        "refused": {kind.name.lower(): why for kind, why in refused.items()},
+        **_as_trained(trained, refused, source, own, seed),
+        "microprice": report_microprice(bare, own, seed),
+        "regime": {**report_regime(line, own, seed), "built_in": report_regime(bare, own, seed)},
+        "lead_lag": _lead_lag(market, leads, inputs, bare, own),
+        "line": {
+            "toxicity": judge_line.line_toxicity(line, own, seed),
+            "fill_survival": judge_line.line_fill_survival(line, chosen.models, own, seed),
+            "queue_value": judge_line.line_queue_value(line, chosen.models, own, seed),
+        },
     }
+
+
+def _train(
+    kinds: Sequence[ModelKind],
+    source: Capture,
+    config: Config,
+    seed: int,
+    trained: dict[ModelKind, Trained],
+    refused: dict[ModelKind, str],
+) -> None:
+    # Adds what each kind came to: a model, or why there is none.
+    for kind in kinds:
+        try:
+            trained[kind] = train(kind, [source], config, seed)
+        except DataError as error:
+            refused[kind] = str(error).removeprefix(f"{source.name}: ")
+
+
+def _as_trained(
+    trained: Mapping[ModelKind, Trained],
+    refused: Mapping[ModelKind, str],
+    source: Capture,
+    config: Config,
+    seed: int,
+) -> Report:
+    found: Report = {}
+    for kind in (ModelKind.TOXICITY, ModelKind.FILL_SURVIVAL, ModelKind.QUEUE_VALUE):
+        name = kind.name.lower()
+        found[name] = trained[kind].metrics[source.name] if kind in trained else judge.silent(refused[kind])
+    if ModelKind.QUEUE_VALUE in refused:
+        test = judge.split_fills(source.quotes, source.span_ns, config)[1]
+        found["queue_value"] = judge.report_queue_value(None, test, config, seed)
+    return found
+
+
+def _in_force(trained: Mapping[ModelKind, Trained], source: Capture, config: Config, seed: int) -> ModelSet:
+    # As a line gets them: files that are written, read back and checked.
+    with TemporaryDirectory(prefix="mmpipe-evaluate-") as folder:
+        paths = {}
+        for kind, model in trained.items():
+            path = Path(folder) / f"{kind.name.lower()}.npz"
+            save_trained(path, model, [source], config, seed)
+            paths[kind.name.lower()] = str(path)
+        return load_model_set(msgspec.structs.replace(config.models, **paths))
 
 
 def _lead_lag(
@@ -101,87 +186,3 @@ def _lead_lag(
         "correlation": round(best.found.correlation, 4),
         **lead_delay(source.trace),
     }
-
-
-def verdicts_of(name: str, found: Report) -> list[Report]:
-    """Which criteria a set passes, and why it does not where it does not."""
-    rows = [_skill(name, "toxicity", found["toxicity"]), _calibrated(name, "toxicity", found["toxicity"])]
-    for horizon in HORIZONS:
-        scores = found["fill_survival"].get(horizon, found["fill_survival"])
-        rows.append(_skill(name, f"fill survival {horizon} s", scores))
-        rows.append(_calibrated(name, f"fill survival {horizon} s", scores))
-    rows.append(_rank(name, found["queue_value"]))
-    if found["lead_lag"].get("earlier_ms") is not None:
-        rows.append(_earlier(name, found["lead_lag"]))
-    return rows
-
-
-def _row(name: str, model: str, criterion: str, ok: bool, why: str) -> Report:
-    return {"set": name, "model": model, "criterion": criterion, "ok": ok, "why": why}
-
-
-def _skill(name: str, model: str, scores: Report) -> Report:
-    criterion = "skill > 0, interval excludes 0"
-    if not scores.get("n"):
-        return _row(name, model, criterion, False, str(scores.get("why_not")))
-    skill, interval = scores["skill"], scores["skill_interval"]
-    if skill is None or interval is None:
-        return _row(
-            name, model, criterion, False, "too few outcomes of one kind, or too short, for an interval"
-        )
-    why = f"skill {skill:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}], n {scores['n']}"
-    if interval[0] > 0.0:
-        return _row(name, model, criterion, True, why)
-    happened = round(scores["rate"] * scores["n"])
-    trained = scores.get("toxic_train")
-    before = f" after {trained} in the training part" if trained is not None else ""
-    why += f"; {happened} outcomes{before}, rate {scores['rate']:.3f} where {scores['said']:.3f} was said"
-    online = scores["online"]["skill_interval"]
-    if online and online[0] > 0.0:
-        why += f"; calibrated online it passes ({scores['online']['skill']:+.3f})"
-    elif skill > 0.0:
-        why += "; the test part is too short to tell it from 0"
-    elif abs(scores["said"] - scores["rate"]) > ECE_MAX:
-        why += "; the level of the market changed between the parts"
-    return _row(name, model, criterion, False, why)
-
-
-def _calibrated(name: str, model: str, scores: Report) -> Report:
-    criterion = f"ECE <= {ECE_MAX}"
-    if not scores.get("n"):
-        return _row(name, model, criterion, False, str(scores.get("why_not")))
-    ece, online = scores["ece"], scores["online"]["ece"]
-    why = f"ECE {ece:.3f}"
-    if not ece <= ECE_MAX:
-        drift = abs(scores["said"] - scores["rate"])
-        cause = "the level changed between the parts" if drift > 0.7 * ece else "shape"
-        why += f" ({cause}: said {scores['said']:.3f}, came {scores['rate']:.3f}); online {online:.3f}"
-    return _row(name, model, criterion, ece <= ECE_MAX, why)
-
-
-def _rank(name: str, scores: Report) -> Report:
-    criterion = "rank correlation > 0, interval excludes 0"
-    if not scores.get("n"):
-        return _row(name, "queue value", criterion, False, str(scores.get("why_not")))
-    value, interval = scores["rank_corr"], scores["interval"]
-    if value is None or interval is None:
-        return _row(name, "queue value", criterion, False, "too short for an interval, or a constant value")
-    why = f"rank correlation {value:+.3f} [{interval[0]:+.3f}, {interval[1]:+.3f}], n {scores['n']}"
-    ok = interval[0] > 0.0
-    if not ok:
-        turned = interval[1] < 0.0
-        cause = (
-            "what was learned pointed the other way later" if turned else "too little to tell it from noise"
-        )
-        why += f"; {cause}: fitted with {scores['notes'][-1]}"
-    return _row(name, "queue value", criterion, ok, why)
-
-
-def _earlier(name: str, found: Report) -> Report:
-    ok = found["earlier_ms"] >= EARLIER_MS_MIN
-    why = (
-        f"{found['earlier_ms']:.1f} ms earlier (median of {found['both_heard']} moves both heard, of "
-        f"{found['n']}); heard {found['signal_heard']:.0%} and {found['threshold_heard']:.0%}; "
-        f"{found['lead']} leads by {found['lead_ms']} ms at the greatest correlation"
-    )
-    return _row(name, "lead-lag", f"{EARLIER_MS_MIN:.0f} ms before a 3-sigma threshold", ok, why)

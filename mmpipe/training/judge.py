@@ -1,31 +1,28 @@
 """How models do on time they were not fitted to: one recording, cut in two, every model beside its rivals.
 
-Each function fits on the first part, asks the live kernels about the second, and reports what happened: the
+A model was fitted to the first part; the live kernels are asked about the second. Reported is the
 score, the base rate's (of the second part itself, known in hindsight), the built-in heuristic's, intervals
-by resampled stretches of time, reliability. These figures use nothing of the second part. A live line also
-calibrates as outcomes come in; what that makes of the same predictions stands beside them as `online`, each
-calibrated by what had resolved before it.
+by resampled stretches of time, reliability. These figures use nothing of the second part; what a line's
+own online calibration makes of the same models is the matter of `judge_line`.
 """
 
 from typing import Any, Final
 
 import numpy as np
 
-from mmpipe.clock import NS_PER_MS, NS_PER_S
+from mmpipe.clock import NS_PER_MS
 from mmpipe.config import Config
-from mmpipe.enums import LabelKind, ModelKind, Outcome
+from mmpipe.enums import ModelKind, Outcome
 from mmpipe.models.fill_survival import STANDARD_HORIZONS_S
 from mmpipe.models.model_inputs import DEPTH
 from mmpipe.models.parameters import prior_values
 from mmpipe.models.weights import built_in_models, with_arrays
 from mmpipe.training import bootstrap, metrics
-from mmpipe.training.dataset import Capture, embargo_s, split_by_time
-from mmpipe.training.fit_fill_survival import SurvivalFit, fit_fill_survival
-from mmpipe.training.fit_queue_value import ValueFit, fit_queue_value
-from mmpipe.training.fit_toxicity import fit_toxicity
+from mmpipe.training.dataset import embargo_s, split_by_time
+from mmpipe.training.fit_fill_survival import SurvivalFit
+from mmpipe.training.fit_queue_value import ValueFit
 from mmpipe.training.live_models import fill_probs_all, value_all
 from mmpipe.training.logistic import Logistic
-from mmpipe.training.online import calibrated_online
 from mmpipe.training.quote_rows import QuoteRows
 
 BLOCK_S: Final = 10.0  # stretches that are resampled: at least the longest label
@@ -58,18 +55,7 @@ def split_fills(rows: QuoteRows, span_ns: Span, config: Config) -> tuple[QuoteRo
     return known.where(parts.train), known.where(parts.test)
 
 
-def judge_toxicity(source: Capture, config: Config, seed: int) -> Report:
-    """Fit on the first part, judge on the second."""
-    train, test = split_trades(source.trades, source.span_ns, config)
-    try:
-        fitted, strength = fit_toxicity(train["inputs"], train["toxic"].astype(np.int64))
-    except ValueError as error:
-        return _silent(str(error))
-    about = {"n_train": len(train), "toxic_train": int(train["toxic"].sum()), "strength": strength}
-    return {**about, **report_toxicity(fitted, test, config, seed)}
-
-
-def report_toxicity(fitted: Logistic, test: np.ndarray, config: Config, seed: int) -> Report:
+def report_toxicity(fitted: Logistic, test: np.ndarray, seed: int) -> Report:
     """Probability that an aggressor is informed: Brier skill, log-loss, calibration.
 
     Parameters
@@ -78,41 +64,26 @@ def report_toxicity(fitted: Logistic, test: np.ndarray, config: Config, seed: in
         On TOXICITY_INPUTS.
     test : ndarray of TRADE_SAMPLE, shape (n,)
         In order of time.
-    config : Config
-        Horizons.
     seed : int
         Of the resampling.
     """
     if len(test) < TEST_MIN:
-        return _silent(f"{len(test)} aggressors in the test part, {TEST_MIN} are needed")
+        return silent(f"{len(test)} aggressors in the test part, {TEST_MIN} are needed")
     ts_ns, outcomes = test["ts_ns"].astype(np.int64), test["toxic"].astype(np.int64)
-    known_ns = ts_ns + config.labels.toxic_horizon_ms * NS_PER_MS
     probs, heuristic = fitted.probs(test["inputs"]), np.clip(test["belief"], 0.0, 1.0)
-    online = calibrated_online(ts_ns, known_ns, probs, outcomes, _halflife_s(config))
     return {
         "toxic_test": int(outcomes.sum()),
         **scores(ts_ns, probs, outcomes, seed),
-        "online": short_scores(ts_ns, online, outcomes, seed),
         "heuristic": short_scores(ts_ns, heuristic, outcomes, seed),
         "gain_over_heuristic": gain(ts_ns, probs, heuristic, outcomes, seed),
     }
 
 
-def judge_fill_survival(source: Capture, config: Config, seed: int) -> Report:
-    """Fit on the first part, judge on the second."""
-    train, test = split_quotes(source.quotes, source.span_ns, config)
-    try:
-        fitted = fit_fill_survival(train.inputs, train.wait_s, train.outcome)
-    except ValueError as error:
-        return _silent(str(error))
-    return {"n_train": len(train), **report_fill_survival(fitted, test, config, seed)}
-
-
 def report_fill_survival(fitted: SurvivalFit, test: QuoteRows, config: Config, seed: int) -> Report:
     """Chance of a fill within the standard horizons: the scores of each, by its seconds."""
     if len(test) < TEST_MIN:
-        return _silent(f"{len(test)} virtual quotes in the test part, {TEST_MIN} are needed")
-    params = prior_values(config)
+        return silent(f"{len(test)} virtual quotes in the test part, {TEST_MIN} are needed")
+    params = _priors(config, len(test))
     models = with_arrays(built_in_models(), ModelKind.FILL_SURVIVAL, "hazards", fitted.arrays)
     probs = fill_probs(models, test.inputs, params)
     heuristic = fill_probs(built_in_models(), test.inputs, params)
@@ -120,63 +91,36 @@ def report_fill_survival(fitted: SurvivalFit, test: QuoteRows, config: Config, s
     for index, horizon_s in enumerate(STANDARD_HORIZONS_S):
         known, filled = filled_within(test, horizon_s)
         ts_ns, outcomes = test.joined_ns[known], filled[known]
-        said, known_ns = probs[known, index], ts_ns + int(horizon_s * NS_PER_S)
-        online = calibrated_online(ts_ns, known_ns, said, outcomes, _halflife_s(config))
+        said = probs[known, index]
         report[f"{horizon_s:g}"] = {
             **scores(ts_ns, said, outcomes, seed),
-            "online": short_scores(ts_ns, online, outcomes, seed),
             "heuristic": short_scores(ts_ns, heuristic[known, index], outcomes, seed),
             "gain_over_heuristic": gain(ts_ns, said, heuristic[known, index], outcomes, seed),
         }
     return report
 
 
-def judge_queue_value(source: Capture, config: Config, seed: int) -> Report:
-    """Fit on the first part, judge on the second."""
-    train, test = split_fills(source.quotes, source.span_ns, config)
-    loss_bps = train.loss_bps(config.execution.maker_fee_bps)
-    try:
-        fitted = fit_queue_value(train.inputs, loss_bps, train.joined_ns, train.judged_ns, seed)
-    except ValueError as error:
-        return _silent(str(error))
-    return {"n_train": len(train), **report_queue_value(fitted, test, config, seed)}
-
-
-def report_queue_value(fitted: ValueFit, test: QuoteRows, config: Config, seed: int) -> Report:
-    """Expected edge of a fill: rank correlation with what was realised, and its error in bps."""
+def report_queue_value(fitted: ValueFit | None, test: QuoteRows, config: Config, seed: int) -> Report:
+    """Rank correlation of expected with realised edge of fills, and the error; without a fit: built in."""
     if len(test) < TEST_MIN:
-        return _silent(f"{len(test)} judged fills in the test part, {TEST_MIN} are needed")
-    fee_bps, params = config.execution.maker_fee_bps, prior_values(config)
-    models = with_arrays(built_in_models(), ModelKind.QUEUE_VALUE, fitted.form, fitted.arrays)
+        return silent(f"{len(test)} judged fills in the test part, {TEST_MIN} are needed")
+    fee_bps, params, models = config.execution.maker_fee_bps, _priors(config, len(test)), built_in_models()
+    heuristic = values(models, test, fee_bps, params)
+    if fitted is not None:
+        models = with_arrays(models, ModelKind.QUEUE_VALUE, fitted.form, fitted.arrays)
     said = values(models, test, fee_bps, params)
     return {
-        "form": fitted.form,
-        "notes": list(fitted.notes),
+        "form": "built in" if fitted is None else fitted.form,
+        "notes": [] if fitted is None else list(fitted.notes),
         **value_scores(test, said[:, 0], seed),
-        "uncertainty_bps": _rounded(float(said[:, 1].mean())),
-        "heuristic": value_scores(test, values(built_in_models(), test, fee_bps, params)[:, 0], seed),
+        "uncertainty_bps": rounded(float(said[:, 1].mean())),
+        "heuristic": value_scores(test, heuristic[:, 0], seed),
         "depth_alone": value_scores(test, test.inputs[:, DEPTH], seed),
     }
 
 
-def report_microprice(source: Capture, config: Config, seed: int) -> Report:
-    """Microprice less mid against the move of the mid over the label horizon, on the second part."""
-    labels = source.labels[source.labels["kind"] == LabelKind.MID_MOVE]
-    labels = labels[np.argsort(labels["cause_ts_ns"], kind="stable")]
-    ts_ns = labels["cause_ts_ns"].astype(np.int64)
-    test = split_by_time(ts_ns, ts_ns + labels["horizon_ns"], source.span_ns, embargo_s(config)).test
-    if test.sum() < TEST_MIN:
-        return _silent(f"{test.sum()} moves in the test part, {TEST_MIN} are needed")
-    rows, moves = source.snapshots_of(labels["cause_seq"][test]), labels["move_bps"][test]
-    said = (rows["microprice_px"] - rows["mid_px"]) / rows["mid_px"] * 1e4
-    interval = _interval(bootstrap.rank_correlation_interval, ts_ns[test], said, moves, seed)
-    return {
-        "n": len(said),
-        "rank_corr": _rounded(metrics.rank_correlation(said, moves)),
-        "interval": interval,
-        "rmse": _rounded(metrics.rmse(said, moves)),
-        "rmse_of_nothing": _rounded(float(np.sqrt(np.mean(moves**2)))),
-    }
+def _priors(config: Config, count: int) -> np.ndarray:
+    return np.tile(prior_values(config), (count, 1))
 
 
 def scores(ts_ns: np.ndarray, probs: np.ndarray, outcomes: np.ndarray, seed: int) -> Report:
@@ -186,26 +130,27 @@ def scores(ts_ns: np.ndarray, probs: np.ndarray, outcomes: np.ndarray, seed: int
     return {
         **short_scores(ts_ns, probs, outcomes, seed),
         "ece_interval": low_high,
-        "murphy": {name: _rounded(value) for name, value in parts._asdict().items()},
+        "murphy": {name: rounded(value) for name, value in parts._asdict().items()},
         "reliability": [
-            {name: _rounded(value) for name, value in row._asdict().items()}
+            {name: rounded(value) for name, value in row._asdict().items()}
             for row in metrics.reliability(probs, outcomes)
         ],
     }
 
 
 def short_scores(ts_ns: np.ndarray, probs: np.ndarray, outcomes: np.ndarray, seed: int) -> Report:
-    """Brier score, the base rate's, skill with its interval, log-loss, calibration error."""
+    """Brier score, the base rate's, skill with its interval, log-loss, calibration error and its noise."""
     return {
         "n": len(probs),
-        "rate": _rounded(float(outcomes.mean())),
-        "said": _rounded(float(probs.mean())),
-        "brier": _rounded(metrics.brier(probs, outcomes)),
-        "brier_base": _rounded(metrics.base_brier(outcomes)),
-        "skill": _rounded(metrics.skill(probs, outcomes)),
+        "rate": rounded(float(outcomes.mean())),
+        "said": rounded(float(probs.mean())),
+        "brier": rounded(metrics.brier(probs, outcomes)),
+        "brier_base": rounded(metrics.base_brier(outcomes)),
+        "skill": rounded(metrics.skill(probs, outcomes)),
         "skill_interval": _interval(bootstrap.skill_interval, ts_ns, probs, outcomes, seed),
-        "log_loss": _rounded(metrics.log_loss(probs, outcomes)),
-        "ece": _rounded(metrics.expected_calibration_error(probs, outcomes)),
+        "log_loss": rounded(metrics.log_loss(probs, outcomes)),
+        "ece": rounded(metrics.expected_calibration_error(probs, outcomes)),
+        "ece_noise": _interval(bootstrap.calibration_noise, ts_ns, probs, outcomes, seed),
     }
 
 
@@ -216,8 +161,8 @@ def gain(ts_ns: np.ndarray, ours: np.ndarray, rival: np.ndarray, outcomes: np.nd
         low, high = bootstrap.gain_interval(ts_ns, gains, BLOCK_S, np.random.default_rng(seed))
     except ValueError:
         low = high = float("nan")
-    interval = [_rounded(low), _rounded(high)] if np.isfinite([low, high]).all() else None
-    return {"brier": _rounded(float(gains.mean())), "interval": interval}
+    interval = [rounded(low), rounded(high)] if np.isfinite([low, high]).all() else None
+    return {"brier": rounded(float(gains.mean())), "interval": interval}
 
 
 def value_scores(test: QuoteRows, said_bps: np.ndarray, seed: int) -> Report:
@@ -225,26 +170,26 @@ def value_scores(test: QuoteRows, said_bps: np.ndarray, seed: int) -> Report:
     sound = np.isfinite(said_bps)
     said, ts_ns, edge = said_bps[sound], test.joined_ns[sound], test.edge_bps[sound]
     if not len(said) > 1:
-        return _silent("the model says nothing finite")
+        return silent("the model says nothing finite")
     return {
         "n": len(said),
-        "rank_corr": _rounded(metrics.rank_correlation(said, edge)),
+        "rank_corr": rounded(metrics.rank_correlation(said, edge)),
         "interval": _interval(bootstrap.rank_correlation_interval, ts_ns, said, edge, seed),
-        "rmse": _rounded(metrics.rmse(said, edge)),
-        "mean_said_bps": _rounded(float(said.mean())),
-        "mean_realised_bps": _rounded(float(edge.mean())),
+        "rmse": rounded(metrics.rmse(said, edge)),
+        "mean_said_bps": rounded(float(said.mean())),
+        "mean_realised_bps": rounded(float(edge.mean())),
     }
 
 
 def fill_probs(models: np.ndarray, inputs: np.ndarray, params: np.ndarray) -> np.ndarray:
-    """Chances of a fill at the standard horizons, shape (n, 3)."""
+    """Chances of a fill at the standard horizons, shape (n, 3); `params` of shape (n, PARAMS_COUNT)."""
     out = np.zeros((len(inputs), len(STANDARD_HORIZONS_S)))
     fill_probs_all(models, np.ascontiguousarray(inputs), params, out)
     return out
 
 
 def values(models: np.ndarray, rows: QuoteRows, fee_bps: float, params: np.ndarray) -> np.ndarray:
-    """Expected edge and its uncertainty, bps, shape (n, 2)."""
+    """Expected edge and its uncertainty, bps, shape (n, 2); `params` of shape (n, PARAMS_COUNT)."""
     out = np.zeros((len(rows), 2))
     value_all(models, np.ascontiguousarray(rows.inputs), rows.toxicity, fee_bps, params, out)
     return out
@@ -265,16 +210,14 @@ def _interval(
         low, high = of(ts_ns, said, happened, BLOCK_S, np.random.default_rng(seed))
     except ValueError:
         return None
-    return [_rounded(low), _rounded(high)] if np.isfinite([low, high]).all() else None
+    return [rounded(low), rounded(high)] if np.isfinite([low, high]).all() else None
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """As reports write it; None where it is not finite."""
     return round(value, DIGITS) if np.isfinite(value) else None
 
 
-def _silent(why: str) -> Report:
+def silent(why: str) -> Report:
+    """Nothing can be said, and why."""
     return {"n": 0, "why_not": why}
-
-
-def _halflife_s(config: Config) -> float:
-    return config.learning.decay_halflife_min * 60.0

@@ -5,6 +5,7 @@ import numpy as np
 from mmpipe.models.fill_survival import fill_probs_standard
 from mmpipe.models.model_inputs import INPUTS
 from mmpipe.models.queue_value import loss_bps_of, queue_value
+from mmpipe.models.toxicity import calibrated
 from mmpipe.models.weights import built_in_models
 from mmpipe.records import PARAMS_COUNT
 from ringbuf.jit import example, kernel
@@ -29,20 +30,28 @@ def value_all(
     toxicity : (n,) int64
         Verdict at each moment.
     maker_fee_bps : float
-    params : (PARAMS_COUNT,) float64
+    params : (n, PARAMS_COUNT) float64
+        In force at each moment.
     out : (n, 2) float64
         Mean and uncertainty, bps.
     """
     for row in range(len(inputs)):
-        mean_bps, std_bps = queue_value(models, inputs[row], toxicity[row], maker_fee_bps, params)
+        mean_bps, std_bps = queue_value(models, inputs[row], toxicity[row], maker_fee_bps, params[row])
         out[row, 0], out[row, 1] = mean_bps, std_bps
 
 
 @kernel
 def fill_probs_all(models: np.ndarray, inputs: np.ndarray, params: np.ndarray, out: np.ndarray) -> None:
-    """Fill probabilities at the standard horizons of many places, out (n, 3) float64."""
+    """Fill probabilities at the standard horizons of many places; params one row each, out (n, 3) float64."""
     for row in range(len(inputs)):
-        fill_probs_standard(models, inputs[row], params, out[row])
+        fill_probs_standard(models, inputs[row], params[row], out[row])
+
+
+@kernel
+def calibrated_all(beliefs: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray, out: np.ndarray) -> None:
+    """Beliefs of the toxicity filter as they are published, all of shape (n,) float64."""
+    for row in range(len(beliefs)):
+        out[row] = calibrated(beliefs[row], slopes[row], intercepts[row])
 
 
 @kernel
@@ -60,9 +69,14 @@ def _losses_all_example() -> tuple[object, ...]:
 @example(value_all)
 def _value_all_example() -> tuple[object, ...]:
     one = np.zeros((1, INPUTS))
-    return built_in_models(), one, np.zeros(1, np.int64), 1.5, np.ones(PARAMS_COUNT), np.zeros((1, 2))
+    return built_in_models(), one, np.zeros(1, np.int64), 1.5, np.ones((1, PARAMS_COUNT)), np.zeros((1, 2))
 
 
 @example(fill_probs_all)
 def _fill_probs_all_example() -> tuple[object, ...]:
-    return built_in_models(), np.zeros((1, INPUTS)), np.ones(PARAMS_COUNT), np.zeros((1, 3))
+    return built_in_models(), np.zeros((1, INPUTS)), np.ones((1, PARAMS_COUNT)), np.zeros((1, 3))
+
+
+@example(calibrated_all)
+def _calibrated_all_example() -> tuple[object, ...]:
+    return (np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))

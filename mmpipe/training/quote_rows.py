@@ -18,6 +18,8 @@ class QuoteRows:
     ----------
     joined_ns : ndarray of int64
         When it joined.
+    symbol : ndarray of int64
+        Market of the recording.
     inputs : ndarray of float64, shape (n, INPUTS)
         By `model_inputs.FEATURE_NAMES`.
     toxicity : ndarray of int64
@@ -37,6 +39,7 @@ class QuoteRows:
     """
 
     joined_ns: np.ndarray
+    symbol: np.ndarray
     inputs: np.ndarray
     toxicity: np.ndarray
     outcome: np.ndarray
@@ -95,6 +98,7 @@ def quote_rows(all_labels: np.ndarray, all_snapshots: np.ndarray, horizon_s: flo
     edges, judged_ns = _edges(all_labels, labels, int(horizon_s * NS_PER_S))
     rows = QuoteRows(
         labels["cause_ts_ns"].copy(),
+        labels["symbol"].astype(np.int64),
         inputs,
         labels["toxicity"].astype(np.int64),
         labels["outcome"].astype(np.int64),

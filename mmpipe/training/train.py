@@ -28,7 +28,9 @@ from mmpipe.training.fit_fill_survival import fit_fill_survival
 from mmpipe.training.fit_queue_value import fit_queue_value
 from mmpipe.training.fit_regime import fit_regime
 from mmpipe.training.fit_toxicity import fit_toxicity, llr_against
+from mmpipe.training.judge_state import report_microprice
 from mmpipe.training.quote_rows import QuoteRows, joined
+from mmpipe.training.value_rival import gain_over_models_in_force
 
 GOLDEN_ROWS: Final = 32
 REGIME_STEP_S: Final = 1.0
@@ -184,8 +186,8 @@ def _train_toxicity(sources: Sequence[Capture], config: Config, seed: int) -> Tr
         "llr_against": np.array([against]),
     }  # fmt: skip
     metrics = {
-        source.name: judge.report_toxicity(fitted, test, config, seed)
-        for source, (_, test) in zip(sources, parts, strict=True)
+        source.name: {"toxic_train": int(train["toxic"].sum())} | judge.report_toxicity(fitted, test, seed)
+        for source, (train, test) in zip(sources, parts, strict=True)
     }
     weight = dict(zip(TOXICITY_INPUTS, fitted.weights.tolist(), strict=True))
     notes = (f"prior of precision {strength:g}", f"{int(rows['toxic'].sum())} of {len(rows)} were toxic")
@@ -213,6 +215,12 @@ def _train_fill_survival(sources: Sequence[Capture], config: Config, seed: int) 
 def _train_queue_value(sources: Sequence[Capture], config: Config, seed: int) -> Trained:
     parts = [judge.split_fills(source.quotes, source.span_ns, config) for source in sources]
     rows: QuoteRows = joined([train for train, _ in parts])
+    gain = gain_over_models_in_force(rows, config.execution.maker_fee_bps, seed)
+    if not gain.sure:
+        raise ValueError(
+            f"queue value: what {len(rows)} fills teach {gain} against what decides without it, on the last "
+            "part of the training time; that is not beyond doubt, so nothing is written: record longer"
+        )
     loss_bps = rows.loss_bps(config.execution.maker_fee_bps)
     fitted = fit_queue_value(rows.inputs, loss_bps, rows.joined_ns, rows.judged_ns, seed)
     metrics = {
@@ -221,7 +229,7 @@ def _train_queue_value(sources: Sequence[Capture], config: Config, seed: int) ->
     }
     return Trained(
         ModelKind.QUEUE_VALUE, fitted.form, FEATURE_NAMES, fitted.arrays, _golden(rows.inputs), len(rows),
-        metrics, fitted.importance, fitted.notes,
+        metrics, fitted.importance, (*fitted.notes, str(gain)),
     )  # fmt: skip
 
 
@@ -237,7 +245,7 @@ def _train_microprice(sources: Sequence[Capture], config: Config, seed: int) -> 
     )
     names = tuple(f"state_{index}" for index in range(len(table.table_tick)))
     weight = dict(zip(names, table.table_tick.tolist(), strict=True))
-    metrics = {source.name: judge.report_microprice(source, config, seed) for source in sources}
+    metrics = {source.name: report_microprice(source, config, seed) for source in sources}
     golden = np.zeros((1, len(names)))
     return Trained(
         ModelKind.MICROPRICE, "table", names, arrays, golden, int(table.moves), metrics, weight, notes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmpipe.training import bootstrap
+from mmpipe.training import bootstrap, metrics
 
 S = 1_000_000_000
 
@@ -66,3 +66,33 @@ def test_the_same_seed_gives_the_same_interval_and_too_short_a_series_none() -> 
     with pytest.raises(ValueError, match="too few for stretches of 40 s"):
         bootstrap.gain_interval(ts_ns, gains, 40.0, np.random.default_rng(1))
     assert all(np.isnan(bootstrap.interval(np.full(10, np.nan))))
+
+
+def test_the_noise_of_a_calibration_error_is_that_of_a_perfect_forecast() -> None:
+    rng, errors, noises = np.random.default_rng(8), [], []
+    ts_ns = np.arange(1_200) * 1_000_000_000
+    for _ in range(12):
+        probs = rng.uniform(0.05, 0.6, 1_200)
+        outcomes = (rng.uniform(size=1_200) < probs).astype(np.int64)
+        errors.append(metrics.expected_calibration_error(probs, outcomes))
+        noises.append(bootstrap.calibration_noise(ts_ns, probs, outcomes, 10.0, rng))
+    assert np.mean([mean for mean, _ in noises]) == pytest.approx(np.mean(errors), rel=0.15)
+    assert np.mean([error <= high for error, (_, high) in zip(errors, noises, strict=True)]) > 0.7
+    # Outcomes that come in bursts are fewer than they look, and a wrong level is no noise.
+    bursts = np.repeat((rng.uniform(size=120) < 0.3).astype(np.int64), 10)
+    said = 0.3 + np.repeat(rng.uniform(-0.01, 0.01, 120), 10)
+    one_by_one = (rng.uniform(size=1_200) < 0.3).astype(np.int64)
+    noise = [bootstrap.calibration_noise(ts_ns, said, came, 10.0, rng)[0] for came in (bursts, one_by_one)]
+    assert noise[0] > 1.5 * noise[1]
+    wrong = bootstrap.calibration_noise(ts_ns, said + 0.4, one_by_one, 10.0, rng)
+    assert wrong[1] < 0.1 < metrics.expected_calibration_error(said + 0.4, one_by_one)
+
+
+def test_the_skill_of_losses_has_its_interval() -> None:
+    rng = np.random.default_rng(9)
+    ts_ns, base = np.arange(2_000) * 1_000_000_000, rng.uniform(0.5, 1.5, 2_000)
+    low, high = bootstrap.loss_skill_interval(ts_ns, 0.8 * base, base, 10.0, rng)
+    assert low == pytest.approx(0.2)
+    assert high == pytest.approx(0.2)
+    low, high = bootstrap.loss_skill_interval(ts_ns, rng.permutation(base), base, 10.0, rng)
+    assert low < 0.0 < high

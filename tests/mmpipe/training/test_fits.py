@@ -16,7 +16,6 @@ from mmpipe.training.fit_queue_value import fit_queue_value
 from mmpipe.training.fit_toxicity import fit_toxicity, llr_against
 from mmpipe.training.hazards import Hazard, events, exposures, fit_gains, fit_hazard
 from mmpipe.training.live_models import fill_probs_all, losses_all
-from mmpipe.training.online import calibrated_online
 
 S = 1_000_000_000
 FREE = np.zeros(2, dtype=bool)
@@ -59,7 +58,7 @@ def test_a_fitted_survival_falls_with_rank_and_is_of_its_form() -> None:
     places = np.zeros((11, INPUTS))
     places[:, RANK], places[:, AHEAD] = np.linspace(0.0, 1.0, 11), 1.0
     out = np.zeros((11, 3))
-    fill_probs_all(models, places, np.ones(PARAMS_COUNT), out)
+    fill_probs_all(models, places, np.ones((11, PARAMS_COUNT)), out)
     assert (np.diff(out, axis=0) < 0.0).all()
     assert (np.diff(out, axis=1) > 0.0).all()
     # Within 1 s at the front: fills at exp(-0.5) against being left behind at 1/8.
@@ -123,18 +122,3 @@ def test_evidence_of_aggressors_is_fitted_and_opposite_ones_speak_against() -> N
     assert -6.0 <= llr_against(rows, S) < -1.0
     with pytest.raises(ValueError, match="20 are needed"):
         fit_toxicity(rows["inputs"], np.zeros(4_000, dtype=np.int64))
-
-
-def test_online_calibration_knows_the_past_only_and_finds_the_level() -> None:
-    rng = np.random.default_rng(5)
-    ts_ns = np.arange(3_000) * S // 2
-    outcomes = (rng.uniform(size=3_000) < 0.3).astype(np.int64)
-    said = np.full(3_000, 0.05)
-    found = calibrated_online(ts_ns, ts_ns + S, said, outcomes, 1e6)
-    assert found[:2] == pytest.approx(said[:2])
-    assert found[-500:].mean() == pytest.approx(0.3, abs=0.05)
-    changed = outcomes.copy()
-    changed[2_000:] = 1 - changed[2_000:]
-    other = calibrated_online(ts_ns, ts_ns + S, said, changed, 1e6)
-    assert (other[:2_000] == found[:2_000]).all()
-    assert other[-1] > found[-1] + 0.1
