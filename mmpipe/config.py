@@ -24,12 +24,13 @@ Evidence = Annotated[float, Meta(ge=-5.0, le=5.0)]  # nats per unit of an input
 Weight = Annotated[float, Meta(ge=0.0, le=2.0)]
 Slots = Annotated[int, Meta(ge=64, le=1 << 20)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
+INSTANCE_PATTERN = "^[a-z0-9_-]{1,24}$"
 
 
 class InstanceConfig(Section, frozen=True):
     """`[instance]`: the name that segments, sockets and the lock carry."""
 
-    name: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,24}$")]
+    name: Annotated[str, Meta(pattern=INSTANCE_PATTERN)]
     run_dir: Text
 
 

@@ -5,6 +5,7 @@ commands read it from there, so that all of them mean the same run.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 
 from mmpipe import config as configuration
-from mmpipe.config import Config
+from mmpipe.config import INSTANCE_PATTERN, Config
 from mmpipe.enums import Part
 from mmpipe.errors import NotRunningError, UsageError
 from mmpipe.models.ablation import less
@@ -20,6 +21,8 @@ from mmpipe.models.model_set import ModelSet, load_model_set
 from mmpipe.records import INSTRUMENT
 
 CONTEXT_FILE = "context.json"
+# A Unix socket's address has 108 bytes (unix(7)); less the longest name in the folder and the last, a zero.
+RUNTIME_DIR_BYTES_MAX = 108 - len("/supervisor.sock") - 1
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +84,19 @@ def runtime_dir(instance: str) -> Path:
     Raises
     ------
     UsageError
-        The name is none, but a way to somewhere else.
+        The name is none, but a way to somewhere else; or the folder's is too long for its sockets.
     NotRunningError
         The folder belongs to somebody else.
     """
-    if not instance or Path(instance).name != instance:
-        raise UsageError(f"--instance {instance!r}: give a name of a-z, 0-9, _ and -")
+    if re.fullmatch(INSTANCE_PATTERN, instance) is None:
+        raise UsageError(f"--instance {instance!r}: give a name of 1 to 24 of a-z, 0-9, _ and -")
     base = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/mmpipe-{os.getuid()}"
     path = Path(base) / "mmpipe" / instance
+    if len(os.fsencode(path)) > RUNTIME_DIR_BYTES_MAX:
+        raise UsageError(
+            f"{path} is too long for the sockets in it: give XDG_RUNTIME_DIR a shorter folder, or --instance "
+            f"a shorter name; {RUNTIME_DIR_BYTES_MAX} bytes are the most"
+        )
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077:

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,16 +24,24 @@ DEADLINE_S = 240.0
 MOMENTS = ("imports", "starting", "venue", "segments", "risk", "stages")
 
 
+@pytest.fixture(autouse=True)
+def _short_runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # The path of a socket has a limit, and a test's own folder may come close to it.
+    with tempfile.TemporaryDirectory(prefix="mmpipe-") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
+
+
 class Command:
     """A command in a process group of its own, as a terminal starts it."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self._runtime = folder / "runtime"
+        self._runtime = Path(os.environ["XDG_RUNTIME_DIR"])
         self._said = folder / "said.txt"
         with self._said.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mmpipe.cli", *arguments], cwd=folder, stdout=out, stderr=out,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(self._runtime)},
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
                 start_new_session=True,
             )  # fmt: skip
 
@@ -100,8 +110,17 @@ def segments() -> list[Path]:
     return list(Path("/dev/shm").glob(f"mmpipe.{os.getuid()}.{NAME}.*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", MOMENTS)
+def moments() -> list[Any]:
+    """Every moment with one of the two signals, with the other among the long proofs."""
+    both = signal.SIGINT, signal.SIGTERM
+    return [
+        pytest.param(moment, number, marks=() if index % 2 == which else pytest.mark.long)
+        for index, moment in enumerate(MOMENTS)
+        for which, number in enumerate(both)
+    ]
+
+
+@pytest.mark.parametrize(("moment", "number"), moments())
 def test_a_start_that_is_cut_short_sends_nothing_and_leaves_nothing(
     tmp_path: Path, moment: str, number: signal.Signals
 ) -> None:
