@@ -93,7 +93,7 @@ def decide_once(
     params = rule["params"]
     llr = toxicity.trade_llr(scene["trade"], rule["weights"])
     toxicity.on_trade(
-        beliefs[0]["toxicity"], scene["ts_ns"], scene["side"], llr, rule["weights"][toxicity.LLR_AGAINST],
+        beliefs[0]["toxicity"], scene["ts_ns"], scene["side"], llr, rule["weights"],
         True, rules["toxicity"], params,
     )  # fmt: skip
     regime.on_timer(beliefs[0]["regime"], scene["ts_ns"], scene["sigma_bps"], 8.0, rules["regime"])
@@ -154,7 +154,7 @@ def many_trades(scenes: np.ndarray, beliefs: np.ndarray, rules: np.ndarray) -> f
         scene, state = scenes[index], beliefs[0]["toxicity"]
         llr = toxicity.trade_llr(scene["trade"], weights)
         toxicity.on_trade(
-            state, scene["ts_ns"], scene["side"], llr, weights[toxicity.LLR_AGAINST], True, rules["toxicity"],
+            state, scene["ts_ns"], scene["side"], llr, weights, True, rules["toxicity"],
             rules[0]["params"],
         )  # fmt: skip
         total += state["buy_prob"]

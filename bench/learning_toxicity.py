@@ -120,8 +120,7 @@ def our_filter(
     state = states[0]
     for at in range(len(side)):
         llr = toxicity.trade_llr(inputs[at], weights)
-        against = weights[toxicity.LLR_AGAINST]
-        toxicity.on_trade(state, ts_ns[at], side[at], llr, against, True, settings, params)
+        toxicity.on_trade(state, ts_ns[at], side[at], llr, weights, True, settings, params)
         out[at, 0], out[at, 1], out[at, 2] = state["buy_belief"], state["sell_belief"], state["toxic_side"]
 
 
@@ -158,7 +157,7 @@ def trained_weights(trades: Stream) -> np.ndarray:
     prior = float(np.log(own.mean() / (1.0 - own.mean())))
     own_nats, other_nats = np.log(OWN_SIDE_PROB / 0.5), np.log((1.0 - OWN_SIDE_PROB) / 0.5)
     return pack_weights(
-        line, np.zeros(INPUTS), np.ones(INPUTS), bias + float(own_nats), prior, float(other_nats)
+        line, np.zeros(INPUTS), np.ones(INPUTS), bias + float(own_nats), prior, float(other_nats), 0.0
     )
 
 

@@ -284,8 +284,8 @@ class LearningEngine:
     def _on_trade(self, label: np.void) -> None:
         # One row in TRADE_ROW_EVERY: a crash has hundreds of aggressors a second, and `inputs` counts all.
         symbol, at_ns, horizon_ns = int(label["symbol"]), int(label["cause_ts_ns"]), int(label["horizon_ns"])
-        belief = float(label["predicted_fill_prob"])
-        if not (horizon_ns > 0 and 0.0 <= belief <= 1.0):
+        said = float(label["predicted_fill_prob"])
+        if not (horizon_ns > 0 and 0.0 <= said <= 1.0):
             self.counters[Counter.BAD_NUMBER] += 1
             return
         gap_ns = at_ns - self._last_trade_ts_ns[symbol]
@@ -294,7 +294,7 @@ class LearningEngine:
         if self._inputs["toxicity"] % TRADE_ROW_EVERY == 0:
             self._rows.append(label_row(label))
         self._inputs["toxicity"] += 1
-        self._symbols[symbol].add_trade(belief, bool(label["filled"]), share, int(label["ts_ns"]))
+        self._symbols[symbol].add_trade(said, bool(label["filled"]), share, int(label["ts_ns"]))
 
     def _on_markout(self, label: np.void) -> None:
         symbol = int(label["symbol"])

@@ -116,9 +116,9 @@ class SymbolParameters:
         self._add("kappa", depth_sums(depth_bps, exposure_s, filled), 1.0, ts_ns)
         self._add("fill_prob", (float(filled), expected_fills), 1.0, ts_ns)
 
-    def add_trade(self, belief: float, toxic: bool, share: float, ts_ns: int) -> None:
+    def add_trade(self, said: float, toxic: bool, share: float, ts_ns: int) -> None:
         """What became of an aggressor; `share` of its horizon does not overlap the one before."""
-        self._add("toxicity", platt.platt_sums(belief, toxic, share), 1.0, ts_ns)
+        self._add("toxicity", platt.platt_sums(said, toxic, share), 1.0, ts_ns)
 
     def add_residual(self, residual_bps: float, ts_ns: int) -> None:
         """Realised less predicted edge of fills, the bias in force at the prediction taken out."""

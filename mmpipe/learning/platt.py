@@ -1,10 +1,10 @@
-"""Calibration of a probability on its logit, `logit p = slope · logit(belief) + intercept`, Bayesian.
+"""Calibration of a probability on its logit, `logit p = slope · logit(said) + intercept`, Bayesian.
 
 Slope and intercept are normal around their configured values with unit standard deviation; outcomes are
-Bernoulli. Beliefs are counted in bins of their logit, so the evidence is sums that fade like all others
+Bernoulli. What was said is counted in bins of their logit, so the evidence is sums that fade like all others
 (`bayes`). Outcomes whose horizons overlap share most of their path: their likelihood is tempered to the
-independent part, which leaves the bins unbiased where events come in bursts. A slope below zero says that the
-belief is of no use: the line is then the one of slope 0, the base rate.
+independent part, which leaves the bins unbiased where events come in bursts. A slope below zero says that
+it is of no use: the line is then the one of slope 0, the base rate.
 
 References
 ----------
@@ -26,12 +26,12 @@ NEWTON_STEPS_MAX: Final = 50
 TOLERANCE: Final = 1e-10
 
 
-def platt_sums(belief: float, happened: bool, share: float) -> np.ndarray:
+def platt_sums(said: float, happened: bool, share: float) -> np.ndarray:
     """Contribution of one outcome to the sums of `platt_posterior`.
 
     Parameters
     ----------
-    belief : float
+    said : float
         Probability before calibration, 0 to 1.
     happened : bool
         The outcome.
@@ -43,7 +43,7 @@ def platt_sums(belief: float, happened: bool, share: float) -> np.ndarray:
     ndarray of float64, shape (SUMS,)
     """
     edge = 1.0 / (1.0 + np.exp(LOGIT_MAX))
-    inside = min(max(belief, edge), 1.0 - edge)
+    inside = min(max(said, edge), 1.0 - edge)
     logit = float(np.log(inside / (1.0 - inside)))
     index = min(int((logit + LOGIT_MAX) / (2.0 * LOGIT_MAX) * BINS), BINS - 1)
     sums = np.zeros(SUMS)

@@ -123,7 +123,7 @@ def _judge_flow(state: np.ndarray, settings: Settings, symbol: int, event: np.vo
         ts_ns,
         side,
         llr,
-        weights[toxicity.LLR_AGAINST],
+        weights,
         aggressor["fresh"] == 1,
         settings.toxicity,
         state[symbol]["params"],

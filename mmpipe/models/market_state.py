@@ -170,7 +170,7 @@ def _toxicity_weights(config: Config, chosen: ModelSet) -> np.ndarray:
         return built_in_weights(config.toxicity)
     arrays = artefact.arrays
     bias, prior, against = (float(arrays[name][0]) for name in ("bias", "prior_log_odds", "llr_against"))
-    return pack_weights(arrays["weights"], arrays["means"], arrays["scales"], bias, prior, against)
+    return pack_weights(arrays["weights"], arrays["means"], arrays["scales"], bias, prior, against, 0.0)
 
 
 @example(microprice.preset)

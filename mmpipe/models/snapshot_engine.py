@@ -285,7 +285,8 @@ def _on_timer(
     counters[_OVERFLOWS] += rolling.take_lost(state[symbol]["ofi"]) + rolling.take_lost(state[symbol]["flow"])
     microprice.on_timer(state[symbol]["microprice"], ts_ns, symbol, settings.features)
     volatility.advance(state[symbol]["volatility"], ts_ns, features["sigma_halflife_s"])
-    toxicity.advance(state[symbol]["toxicity"], ts_ns, settings.toxicity, state[symbol]["params"])
+    weights, params = settings.toxicity_weights, state[symbol]["params"]
+    toxicity.advance(state[symbol]["toxicity"], ts_ns, weights, settings.toxicity, params)
     sigma_bps = volatility.sigma_ewma_bps(state[symbol]["volatility"])
     baseline_bps = state[symbol]["params"][BASELINE]
     regime.on_timer(state[symbol]["regime"], ts_ns, sigma_bps, baseline_bps, settings.regime)

@@ -40,7 +40,7 @@ TRADE_PENDING = np.dtype(
         ("mean_px", "f8"),  # he paid
         ("half_spread_px", "f8"),  # he met
         ("mid_px", "f8"),  # he met
-        ("belief", "f8"),  # that his side is informed, after him, before calibration
+        ("forecast", "f8"),  # that he is informed, after his newest row, before calibration
         ("prob", "f8"),  # … after calibration
         ("side_before", "i8"),  # TOXICITY.toxic_side before him
         ("side_after", "i8"),
@@ -57,7 +57,7 @@ TRADE_SAMPLE = np.dtype(
         ("symbol", "i8"),
         ("side", "i8"),
         ("toxic", "i8"),
-        ("belief", "f8"),
+        ("forecast", "f8"),  # that he is informed, before the learner's calibration
         ("inputs", "f8", (INPUTS,)),  # by TOXICITY_INPUTS
     ],
     align=True,
@@ -133,7 +133,7 @@ def expect(
     buys = aggressor["side"] > 0
     item["cause_seq"], item["regime"], item["toxicity"] = seq, regime, toxicity["verdict"]
     item["mean_px"] = trade_features.mean_px(aggressor)
-    item["belief"] = toxicity["buy_belief"] if buys else toxicity["sell_belief"]
+    item["forecast"] = toxicity["buy_forecast"] if buys else toxicity["sell_forecast"]
     item["prob"] = toxicity["buy_prob"] if buys else toxicity["sell_prob"]
     item["side_after"] = toxicity["toxic_side"]
     for index in range(INPUTS):
@@ -211,7 +211,7 @@ def _write_label(
     label["depth_bps"] = side * (item["mean_px"] - item["mid_px"]) / item["mid_px"] * 1e4
     label["realized_as_bps"] = side * label["move_bps"]
     label["realized_edge_bps"] = label["depth_bps"] - label["realized_as_bps"]
-    label["predicted_fill_prob"], label["filled"] = item["belief"], toxic
+    label["predicted_fill_prob"], label["filled"] = item["forecast"], toxic
     label["predicted_edge_bps"], label["predicted_std_bps"], label["wait_ns"] = 0.0, 0.0, 0
     label["queue_rank"], label["ahead_qty"] = 0.0, 0.0
     label["fill_factor"], label["expected_fills"] = 0.0, 0.0
@@ -229,7 +229,7 @@ def _write_label(
 @kernel
 def _write_sample(sample: np.void, item: np.void, toxic: int, symbol: int) -> None:
     sample["ts_ns"], sample["symbol"], sample["side"] = item["ts_ns"], symbol, item["side"]
-    sample["toxic"], sample["belief"] = toxic, item["belief"]
+    sample["toxic"], sample["forecast"] = toxic, item["forecast"]
     for index in range(INPUTS):
         sample["inputs"][index] = item["inputs"][index]
 

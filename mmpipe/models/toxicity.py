@@ -8,9 +8,18 @@ off is his log-likelihood ratio; the prior is the filter's business:
     by him         own side × exp(llr), other side × exp(llr_against)
 
 so the beliefs are the exact posterior of that chain. A further row of the same aggressor revises his evidence
-from the same beliefs before him. Published is P(this side's next trade is informed): the belief calibrated on
-the logit by what the learner saw come of it. The verdict is on the beliefs: it has hysteresis, a minimum
+from the same beliefs before him. The verdict is on the beliefs: it has hysteresis, a minimum
 dwell, and after a maximum dwell the belief begins anew, so that no verdict outlives its evidence.
+
+A belief is about a side that is at work, an outcome about one aggressor, and those who follow an informed one
+are hardly more informed than others: in recorded markets a forecast gets worse with every share of what was
+believed before. So what is said of an aggressor is
+
+    logit forecast = prior log-odds + slope_met · logit(belief he met) + llr
+
+with slope 0 where the logistic was fitted to aggressors. The built-in weights were fitted to cascades, where
+whoever trades is at work: their slope is 1, and the forecast is the belief. It fades like the beliefs, and
+is published calibrated on the logit by what the learner saw come of it.
 
 References
 ----------
@@ -37,19 +46,24 @@ _TOXIC: Final = int(Toxicity.TOXIC)
 _SLOPE: Final = int(Param.TOXICITY_SLOPE)
 _INTERCEPT: Final = int(Param.TOXICITY_INTERCEPT)
 
-# Layout of the weights, one flat float64 array: three numbers, then a weight, a mean and a scale per input.
+# Layout of the weights, one flat float64 array: numbers, then a weight, a mean and a scale per input.
 BIAS: Final = 0
 PRIOR_LOG_ODDS: Final = 1  # of informed flow in what the logistic was trained on
 LLR_AGAINST: Final = 2  # of an aggressor for the other side's informed flow, <= 0
-FIRST_WEIGHT: Final = 3
+SLOPE_MET: Final = 3  # of the log-odds of the belief that an aggressor met, in the forecast of him; 0 to 1
+FIRST_WEIGHT: Final = 4
 WEIGHTS: Final = FIRST_WEIGHT + 3 * INPUTS
 
 TOXICITY = np.dtype(
     [
         ("buy_prob", "f8"),  # published: an aggressive buyer now is informed, poisons our ask
         ("sell_prob", "f8"),
+        ("buy_forecast", "f8"),  # … before the learner's calibration
+        ("sell_forecast", "f8"),
         ("buy_belief", "f8"),  # of the filter
         ("sell_belief", "f8"),
+        ("buy_evidence", "f8"),  # nats of the side's newest aggressor, faded like the beliefs
+        ("sell_evidence", "f8"),
         ("buy_before", "f8"),  # beliefs the newest aggressor met
         ("sell_before", "f8"),
         ("ts_ns", "i8"),  # the beliefs are of this time
@@ -69,6 +83,7 @@ def pack_weights(
     bias: float,
     prior_log_odds: float,
     llr_against: float,
+    slope_met: float,
 ) -> np.ndarray:
     """The flat array the kernels read.
 
@@ -80,6 +95,8 @@ def pack_weights(
         Of the logistic; ln(p / (1 - p)) of informed flow in its training set.
     llr_against : float
         Log-likelihood ratio of any aggressor for informed flow of the other side, <= 0.
+    slope_met : float
+        Of the belief that an aggressor met, in the forecast of him, 0 to 1.
 
     Returns
     -------
@@ -90,12 +107,13 @@ def pack_weights(
     ValueError
         A number is missing, not finite or out of range.
     """
-    parts = (np.array([bias, prior_log_odds, llr_against]), weights, means, scales)
+    parts = (np.array([bias, prior_log_odds, llr_against, slope_met]), weights, means, scales)
     packed = np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
     if packed.shape != (WEIGHTS,) or not np.isfinite(packed).all():
         raise ValueError(f"toxicity: {WEIGHTS} finite numbers expected, got {packed.size}; train it again")
     if not (np.asarray(scales) > 0.0).all() or not llr_against <= 0.0:
         raise ValueError("toxicity: scales must be > 0 and llr_against <= 0; train it again")
+    assert 0.0 <= slope_met <= 1.0, "the slope of what an aggressor met lies between 0 and 1"
     return packed
 
 
@@ -115,7 +133,7 @@ def built_in_weights(settings: ToxicityConfig) -> np.ndarray:
     }
     weights = np.array([by_input[name] for name in TOXICITY_INPUTS])
     zeros, ones = np.zeros(INPUTS), np.ones(INPUTS)
-    return pack_weights(weights, zeros, ones, settings.llr_bias, 0.0, settings.llr_against)
+    return pack_weights(weights, zeros, ones, settings.llr_bias, 0.0, settings.llr_against, 1.0)
 
 
 @kernel
@@ -151,7 +169,7 @@ def on_trade(
     ts_ns: int,
     side: int,
     llr: float,
-    llr_against: float,
+    weights: np.ndarray,
     fresh: bool,
     settings: np.ndarray,
     params: np.ndarray,
@@ -164,8 +182,10 @@ def on_trade(
         Changed in place.
     ts_ns, side : int
         Of the trade.
-    llr, llr_against : float
-        His evidence for informed flow of his side, and of the other side; nats.
+    llr : float
+        His evidence for informed flow of his side, nats.
+    weights : (WEIGHTS,) float64
+        His evidence for the other side, and what the forecast is made of.
     fresh : bool
         False: a further row of the aggressor before, whose evidence `llr` replaces.
     settings : (1,) settings of ToxicityConfig
@@ -183,44 +203,75 @@ def on_trade(
         state["sell_before"] = state["sell_belief"] + hazard * benign
     buy, sell = state["buy_before"], state["sell_before"]
     benign = max(1.0 - buy - sell, BELIEF_MIN)
+    llr_against = weights[LLR_AGAINST]
     buy *= np.exp(llr if side > 0 else llr_against)
     sell *= np.exp(llr if side < 0 else llr_against)
     total = benign + buy + sell
     state["buy_belief"], state["sell_belief"] = buy / total, sell / total
+    if side > 0:
+        state["buy_evidence"] = llr
+    else:
+        state["sell_evidence"] = llr
     _judge(state, ts_ns, settings)
-    publish(state, params)
+    publish(state, weights, params)
 
 
 @kernel
-def advance(state: np.void, ts_ns: int, settings: np.ndarray, params: np.ndarray) -> None:
+def advance(
+    state: np.void, ts_ns: int, weights: np.ndarray, settings: np.ndarray, params: np.ndarray
+) -> None:
     """Let belief fade with time, look at the verdict again, and publish with the newest calibration."""
     _fade(state, ts_ns, settings)
     _judge(state, ts_ns, settings)
-    publish(state, params)
+    publish(state, weights, params)
 
 
 @kernel
-def publish(state: np.void, params: np.ndarray) -> None:
-    """Calibrate the beliefs into the probabilities that decide."""
+def publish(state: np.void, weights: np.ndarray, params: np.ndarray) -> None:
+    """Forecast from the beliefs and the newest evidence, calibrated into the probabilities that decide."""
     slope, intercept = params[_SLOPE], params[_INTERCEPT]
-    state["buy_prob"] = calibrated(state["buy_belief"], slope, intercept)
-    state["sell_prob"] = calibrated(state["sell_belief"], slope, intercept)
+    buy = forecast(state["buy_belief"], state["buy_evidence"], weights)
+    sell = forecast(state["sell_belief"], state["sell_evidence"], weights)
+    state["buy_forecast"], state["sell_forecast"] = buy, sell
+    state["buy_prob"] = calibrated(buy, slope, intercept)
+    state["sell_prob"] = calibrated(sell, slope, intercept)
 
 
 @kernel
-def calibrated(belief: float, slope: float, intercept: float) -> float:
-    """Platt's map of a belief: 1 / (1 + exp(-(slope logit(belief) + intercept))); 1 and 0: as it is.
+def forecast(belief: float, evidence: float, weights: np.ndarray) -> float:
+    """Probability that an aggressor is informed, before the learner's calibration.
 
     Parameters
     ----------
     belief : float
-        0 to 1; within BELIEF_MIN of its ends it is taken for them.
-    slope, intercept : float
-        >= 0: 0 says that the belief means nothing and the intercept alone counts; any.
+        After him, 0 to 1.
+    evidence : float
+        His part of its log-odds, nats.
+    weights : (WEIGHTS,) float64
+        Of `pack_weights`.
     """
-    if slope == 1.0 and intercept == 0.0:
+    prior, slope_met = weights[PRIOR_LOG_ODDS], weights[SLOPE_MET]
+    if prior == 0.0 and slope_met == 1.0:
         return belief
     inside = min(max(belief, BELIEF_MIN), 1.0 - BELIEF_MIN)
+    met = np.log(inside / (1.0 - inside)) - evidence
+    return 1.0 / (1.0 + np.exp(-(prior + slope_met * met + evidence)))
+
+
+@kernel
+def calibrated(said: float, slope: float, intercept: float) -> float:
+    """Platt's map of what was said: 1 / (1 + exp(-(slope logit(said) + intercept))); 1 and 0: as it is.
+
+    Parameters
+    ----------
+    said : float
+        0 to 1; within BELIEF_MIN of its ends it is taken for them.
+    slope, intercept : float
+        >= 0: 0 says that it means nothing and the intercept alone counts; any.
+    """
+    if slope == 1.0 and intercept == 0.0:
+        return said
+    inside = min(max(said, BELIEF_MIN), 1.0 - BELIEF_MIN)
     return 1.0 / (1.0 + np.exp(-(slope * np.log(inside / (1.0 - inside)) + intercept)))
 
 
@@ -231,6 +282,8 @@ def _fade(state: np.void, ts_ns: int, settings: np.ndarray) -> None:
         fade = np.exp(-LN2 * elapsed_s / settings[0]["decay_halflife_s"])
         state["buy_belief"] *= fade
         state["sell_belief"] *= fade
+        state["buy_evidence"] *= fade
+        state["sell_evidence"] *= fade
     state["ts_ns"] = max(state["ts_ns"], ts_ns)
 
 

@@ -70,7 +70,7 @@ def report_toxicity(fitted: Logistic, test: np.ndarray, seed: int) -> Report:
     if len(test) < TEST_MIN:
         return silent(f"{len(test)} aggressors in the test part, {TEST_MIN} are needed")
     ts_ns, outcomes = test["ts_ns"].astype(np.int64), test["toxic"].astype(np.int64)
-    probs, heuristic = fitted.probs(test["inputs"]), np.clip(test["belief"], 0.0, 1.0)
+    probs, heuristic = fitted.probs(test["inputs"]), np.clip(test["forecast"], 0.0, 1.0)
     return {
         "toxic_test": int(outcomes.sum()),
         **scores(ts_ns, probs, outcomes, seed),

@@ -1,6 +1,6 @@
 """The same models as a line runs them: weights frozen, calibrated online by the line's own learner.
 
-A capture with the artefacts in force holds what the line would have said: the toxicity filter's belief, the
+A capture with the artefacts in force holds what the line would have said: the forecast of toxicity, the
 inputs that the other models were shown, and the parameters in force at each moment (`line_learner`). A
 forecast is made with what was published before it; its outcome moves the parameters after its horizon.
 Scores and intervals are those of `judge`.
@@ -18,14 +18,14 @@ from mmpipe.training.live_models import calibrated_all
 
 
 def line_toxicity(line: Capture, config: Config, seed: int) -> Report:
-    """The filter's belief in each aggressor, calibrated as it is published; scores of the second part."""
+    """What was said of each aggressor, calibrated as it is published; scores of the second part."""
     test = judge.split_trades(line.trades, line.span_ns, config)[1]
     if len(test) < judge.TEST_MIN:
         return judge.silent(f"{len(test)} aggressors in the test part, {judge.TEST_MIN} are needed")
     params = line.learned.in_force(test["ts_ns"], test["symbol"])
     probs = np.zeros(len(test))
     slopes, intercepts = params[:, Param.TOXICITY_SLOPE].copy(), params[:, Param.TOXICITY_INTERCEPT].copy()
-    calibrated_all(np.ascontiguousarray(test["belief"]), slopes, intercepts, probs)
+    calibrated_all(np.ascontiguousarray(test["forecast"]), slopes, intercepts, probs)
     return judge.short_scores(test["ts_ns"].astype(np.int64), probs, test["toxic"].astype(np.int64), seed)
 
 

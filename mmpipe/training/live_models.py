@@ -48,10 +48,10 @@ def fill_probs_all(models: np.ndarray, inputs: np.ndarray, params: np.ndarray, o
 
 
 @kernel
-def calibrated_all(beliefs: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray, out: np.ndarray) -> None:
-    """Beliefs of the toxicity filter as they are published, all of shape (n,) float64."""
-    for row in range(len(beliefs)):
-        out[row] = calibrated(beliefs[row], slopes[row], intercepts[row])
+def calibrated_all(said: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray, out: np.ndarray) -> None:
+    """Forecasts of toxicity as they are published, all of shape (n,) float64."""
+    for row in range(len(said)):
+        out[row] = calibrated(said[row], slopes[row], intercepts[row])
 
 
 @kernel

@@ -43,7 +43,7 @@ class Desk:
         aggressor["qty"], aggressor["notional"] = qty, paid * qty
         aggressor["met_px"] = (mid_px - HALF_PX, mid_px + HALF_PX, 1.0, 1.0)
         judged["toxic_side"], judged["side_before"] = after, before
-        judged["buy_belief"] = judged["sell_belief"] = judged["buy_prob"] = judged["sell_prob"] = belief
+        judged["buy_forecast"] = judged["sell_forecast"] = judged["buy_prob"] = judged["sell_prob"] = belief
         toxic_labels.expect(self.pendings, self.detection[0], aggressor[0], judged[0], 1, 7)
 
     def look(self, at_ms: int) -> np.ndarray:

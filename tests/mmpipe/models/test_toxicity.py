@@ -38,14 +38,14 @@ def feed(rows: np.ndarray, trades: list[tuple[int, float]], every_ms: int = 50, 
     verdicts = []
     for step, (side, llr) in enumerate(trades):
         ts_ns = START + (at + step * every_ms) * MS
-        toxicity.on_trade(rows[0], ts_ns, side, llr, AGAINST, True, SETTINGS, identity())
+        toxicity.on_trade(rows[0], ts_ns, side, llr, WEIGHTS, True, SETTINGS, identity())
         verdicts.append(int(rows["verdict"][0]))
     return verdicts
 
 
 def test_evidence_of_a_hand_made_aggressor() -> None:
     line = toxicity.pack_weights(
-        np.arange(1.0, INPUTS + 1.0), np.full(INPUTS, 0.5), np.full(INPUTS, 2.0), 1.0, -0.5, -1.0
+        np.arange(1.0, INPUTS + 1.0), np.full(INPUTS, 0.5), np.full(INPUTS, 2.0), 1.0, -0.5, -1.0, 0.0
     )
     inputs = np.full(INPUTS, 0.5)
     assert toxicity.trade_llr(inputs, line) == pytest.approx(1.5)  # bias less prior log-odds
@@ -116,7 +116,7 @@ def test_beliefs_are_the_exact_posterior(trades: list[tuple[int, int, float]]) -
     rows, ts_ns = np.zeros(1, toxicity.TOXICITY), START
     for gap_ms, side, llr in trades:
         ts_ns += gap_ms * MS
-        toxicity.on_trade(rows[0], ts_ns, side, llr, AGAINST, True, SETTINGS, identity())
+        toxicity.on_trade(rows[0], ts_ns, side, llr, WEIGHTS, True, SETTINGS, identity())
     hazard, halflife_s = CONFIG.toxicity.hazard_per_trade, CONFIG.toxicity.decay_halflife_s
     buy, sell = exact(trades, hazard, halflife_s)
     assert rows["buy_belief"][0] == pytest.approx(buy, abs=1e-9)
@@ -142,8 +142,8 @@ def test_a_further_row_revises_the_aggressor_and_does_not_count_twice() -> None:
     feed(once, [(1, 1.0), (-1, 0.5)])
     for llr in (0.2, 1.0, 3.0):
         first = llr == 0.2
-        toxicity.on_trade(rows[0], START + 100 * MS, -1, llr, AGAINST, first, SETTINGS, identity())
-    toxicity.on_trade(once[0], START + 100 * MS, -1, 3.0, AGAINST, True, SETTINGS, identity())
+        toxicity.on_trade(rows[0], START + 100 * MS, -1, llr, WEIGHTS, first, SETTINGS, identity())
+    toxicity.on_trade(once[0], START + 100 * MS, -1, 3.0, WEIGHTS, True, SETTINGS, identity())
     assert rows == once
 
 
@@ -152,9 +152,9 @@ def test_a_toxic_verdict_dwells_and_then_leaves_with_time() -> None:
     feed(rows, [(-1, 4.0)] * 4)
     assert rows["verdict"][0] == Toxicity.TOXIC
     since_ns = int(rows["toxic_since_ts_ns"][0])
-    toxicity.advance(rows[0], since_ns + (CONFIG.toxicity.dwell_ms - 1) * MS, SETTINGS, identity())
+    toxicity.advance(rows[0], since_ns + (CONFIG.toxicity.dwell_ms - 1) * MS, WEIGHTS, SETTINGS, identity())
     assert rows["verdict"][0] == Toxicity.TOXIC
-    toxicity.advance(rows[0], since_ns + 15_000 * MS, SETTINGS, identity())
+    toxicity.advance(rows[0], since_ns + 15_000 * MS, WEIGHTS, SETTINGS, identity())
     assert rows["verdict"][0] == Toxicity.BENIGN
     assert rows["toxic_side"][0] == 0
 
@@ -162,10 +162,10 @@ def test_a_toxic_verdict_dwells_and_then_leaves_with_time() -> None:
 def test_between_the_thresholds_a_verdict_stays_what_it_was() -> None:
     rows = np.zeros(1, toxicity.TOXICITY)
     rows["ts_ns"], rows["sell_belief"] = START, 0.6
-    toxicity.advance(rows[0], START, SETTINGS, identity())
+    toxicity.advance(rows[0], START, WEIGHTS, SETTINGS, identity())
     assert rows["verdict"][0] == Toxicity.NORMAL
     rows["verdict"], rows["toxic_side"], rows["toxic_since_ts_ns"] = Toxicity.TOXIC, -1, START - 5_000 * MS
-    toxicity.advance(rows[0], START, SETTINGS, identity())
+    toxicity.advance(rows[0], START, WEIGHTS, SETTINGS, identity())
     assert rows["verdict"][0] == Toxicity.TOXIC
 
 
@@ -208,9 +208,36 @@ def test_calibration_maps_the_logit_and_leaves_the_verdict_alone() -> None:
     rows, params = np.zeros(1, toxicity.TOXICITY), identity()
     feed(rows, [(-1, 4.0)] * 4)
     params[Param.TOXICITY_SLOPE], params[Param.TOXICITY_INTERCEPT] = 0.0, -2.0
-    toxicity.advance(rows[0], int(rows["ts_ns"][0]), SETTINGS, params)
+    toxicity.advance(rows[0], int(rows["ts_ns"][0]), WEIGHTS, SETTINGS, params)
     assert rows["buy_prob"][0] == rows["sell_prob"][0] == pytest.approx(1.0 / (1.0 + np.exp(2.0)))
     assert rows["verdict"][0] == Toxicity.TOXIC
+
+
+def test_what_is_said_of_an_aggressor_is_his_own_evidence_where_aggressors_were_fitted() -> None:
+    fitted, ones = np.zeros(INPUTS), np.ones(INPUTS)
+    weights = toxicity.pack_weights(fitted, fitted, ones, -2.0, -2.0, -1.0, 0.0)
+
+    def said(llr: float) -> float:
+        return float(1.0 / (1.0 + np.exp(2.0 - llr)))
+
+    rows, believed = np.zeros(1, toxicity.TOXICITY), np.zeros(1, toxicity.TOXICITY)
+    for step, (side, llr) in enumerate([(-1, 4.0), (-1, 4.0), (-1, 4.0), (1, 0.5), (-1, 0.25)]):
+        for state, chosen in ((rows[0], weights), (believed[0], WEIGHTS)):
+            ts_ns = START + step * MS
+            toxicity.on_trade(state, ts_ns, side, llr, chosen, True, SETTINGS, identity())
+        own = "buy" if side > 0 else "sell"
+        assert rows[f"{own}_forecast"][0] == rows[f"{own}_prob"][0] == pytest.approx(said(llr), rel=1e-12)
+        assert believed[f"{own}_forecast"][0] == believed[f"{own}_belief"][0]
+    # The verdict is on the beliefs, which are the same.
+    for name in ("verdict", "toxic_side", "buy_belief", "sell_belief"):
+        assert rows[name] == believed[name]
+    assert rows["verdict"][0] == Toxicity.TOXIC
+    params = identity()
+    params[Param.TOXICITY_SLOPE], params[Param.TOXICITY_INTERCEPT] = 0.5, 1.0
+    after_ns = START + 4 * MS + int(CONFIG.toxicity.decay_halflife_s * 1e9)
+    toxicity.advance(rows[0], after_ns, weights, SETTINGS, params)
+    assert rows["sell_forecast"][0] == pytest.approx(said(0.125), abs=1e-4)
+    assert rows["sell_prob"][0] == pytest.approx(1.0 / (1.0 + np.exp(-(0.5 * (0.125 - 2.0) + 1.0))), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +247,7 @@ def test_calibration_maps_the_logit_and_leaves_the_verdict_alone() -> None:
 def test_weights_that_cannot_be_are_refused(change: str, value: object) -> None:
     parts = {
         "weights": np.zeros(INPUTS), "means": np.zeros(INPUTS), "scales": np.ones(INPUTS),
-        "bias": 0.0, "prior_log_odds": 0.0, "llr_against": -1.0,
+        "bias": 0.0, "prior_log_odds": 0.0, "llr_against": -1.0, "slope_met": 0.0,
     }  # fmt: skip
     with pytest.raises(ValueError, match="train it again"):
         toxicity.pack_weights(**{**parts, change: value})  # type: ignore[arg-type]  # the wrong ones on purpose
