@@ -115,10 +115,15 @@ def _text(scores: dict[str, Any]) -> str:
         return (
             f"{text}log-loss {scores['log_loss']} (heuristic {beside.get('log_loss')}), ECE {scores['ece']}"
         )
+    if "weighted_mid" in scores:
+        saved = ", ".join(
+            f"on the {name.replace('_', ' ')} {scores[name]['skill']} {scores[name]['interval']}"
+            for name in ("mid", "weighted_mid")
+        )
+        return f"n {scores['n']}, squared error after {scores['horizon_s']:g} s saved {saved}"
     text = f"n {scores['n']}, rank correlation {scores['rank_corr']} {scores['interval']}"
     text += f" (heuristic {beside.get('rank_corr')})" if beside else ""
-    rival = beside.get("rmse", scores.get("rmse_of_nothing"))
-    return f"{text}, rmse {scores['rmse']} bps (beside it {rival})"
+    return f"{text}, rmse {scores['rmse']} bps (heuristic {beside.get('rmse')})"
 
 
 def _row(path: Path) -> dict[str, Any]:

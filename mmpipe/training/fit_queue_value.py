@@ -1,10 +1,11 @@
 """Fit of the queue value: what is lost of a quote's distance by the time its fill is judged.
 
 Under TREES_MIN labels a Bayesian regression on the inputs and, if a later stretch of the training time says
-they help, their products; above, bags of monotone boosted trees, each on a sample of stretches of its own.
-Fills of overlapping windows weigh the share of them that is news. Loss has heavy tails, from sweeps: it is
-winsorised for the fit, and the mean put right afterwards, because a mean that leaves out the worst fills is
-the wrong mean.
+they help, their products. No prior holds the slope of the distance: what lies further out fills when more
+happens, and a prior of no slope would promise every fill the whole of its distance. Above TREES_MIN bags of
+monotone boosted trees, each on a sample of stretches of its own. Fills of overlapping windows weigh the share
+of them that is news. Loss has heavy tails, from sweeps: it is winsorised for the fit, and the mean put right
+afterwards, because a mean that leaves out the worst fills is the wrong mean.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from mmpipe.enums import ModelKind
-from mmpipe.models.model_inputs import AHEAD, FEATURE_NAMES, INPUTS, RANK
+from mmpipe.models.model_inputs import AHEAD, DEPTH, FEATURE_NAMES, INPUTS, RANK
 from mmpipe.models.weights import TERMS_MAX, built_in_models, leading_factor, with_arrays
 from mmpipe.training.linear import Linear, fit_linear, uniqueness
 from mmpipe.training.live_models import losses_all
@@ -27,6 +28,7 @@ TAIL: Final = 0.01  # of each end of the losses that is winsorised
 RANGE: Final = 0.005  # of each end of an input beyond which the model does not extrapolate
 INNER_SHARE: Final = 0.75  # of the training time that fits while a form is chosen
 PLACE: Final = (1 + RANK, 1 + AHEAD)  # units whose terms may not fall
+FREE: Final = 2  # terms that no prior holds: one, and the distance
 PAIR_SCALE: Final = 0.3  # of the prior of a product over that of an input
 BAGS: Final = 5
 TREES_PER_BAG: Final = 20
@@ -142,7 +144,7 @@ def _rising(
 ) -> tuple[Linear, list[tuple[int, int]]]:
     # Rank, or what is ahead, is left out where more of it would mean a smaller loss.
     for _ in range(3):
-        fitted = fit_linear(_scaled(units, terms), target, share)
+        fitted = fit_linear(_scaled(units, terms), target, share, FREE)
         falling = [unit for unit in PLACE if (0, unit) in terms and fitted.mean[terms.index((0, unit))] < 0.0]
         if not falling:
             break
@@ -155,13 +157,14 @@ def _best_products(units: np.ndarray, target: np.ndarray, share: np.ndarray) -> 
     # As many as the kernel has room for: those that carry most of what all of them together explain.
     singles, products = single_terms(), product_terms()
     design = _scaled(units, singles + products)
-    weight = np.abs(fit_linear(design, target, share).mean * design.std(axis=0))[len(singles) :]
+    weight = np.abs(fit_linear(design, target, share, FREE).mean * design.std(axis=0))[len(singles) :]
     best = np.argsort(-weight, kind="stable")[: TERMS_MAX - len(singles)]
     return [products[index] for index in sorted(best.tolist())]
 
 
 def single_terms() -> list[tuple[int, int]]:
-    """One and every input, as pairs of factors: 0 is one, 1 + index an input."""
+    """One and every input, the distance first, as pairs of factors: 0 is one, 1 + index an input."""
+    assert DEPTH == 0, "the first terms are one and the distance"
     return [(0, 0), *((0, 1 + index) for index in range(INPUTS))]
 
 

@@ -1,10 +1,10 @@
 """Bayesian linear regression: weights, their covariance, and how much to believe the data, from the data.
 
-    y ~ Normal(design @ weights, noise^2 / share),   weights ~ Normal(0, 1 / strength)   (the intercept is
-    free)
+    y ~ Normal(design @ weights, noise^2 / share),   weights ~ Normal(0, 1 / strength)
 
-Strength and noise maximise the evidence. `share` says how much of a row is news: labels whose windows overlap
-tell the same thing several times, and a posterior that counts them all is too sure.
+The intercept is free, and so may be columns that are known to count. Strength and noise maximise the
+evidence. `share` says how much of a row is news: labels whose windows overlap tell the same thing several
+times, and a posterior that counts them all is too sure.
 
 References
 ----------
@@ -45,7 +45,7 @@ class Linear:
     strength: float
 
 
-def fit_linear(design: np.ndarray, outcomes: np.ndarray, share: np.ndarray) -> Linear:
+def fit_linear(design: np.ndarray, outcomes: np.ndarray, share: np.ndarray, free: int) -> Linear:
     """Fit by maximum evidence.
 
     Parameters
@@ -56,6 +56,9 @@ def fit_linear(design: np.ndarray, outcomes: np.ndarray, share: np.ndarray) -> L
         Finite.
     share : ndarray of float64, shape (n,)
         Share of each row that is news, > 0 to 1.
+    free : int
+        First columns that the prior leaves alone, >= 1: the intercept, and others, against which one label
+        speaks so that a constant one stays 0.
 
     Raises
     ------
@@ -67,24 +70,26 @@ def fit_linear(design: np.ndarray, outcomes: np.ndarray, share: np.ndarray) -> L
     if not (np.isfinite(design).all() and np.isfinite(outcomes).all()):
         raise ValueError("linear: a value is not finite; leave out rows without an outcome")
     total = share.sum()
-    centre = share @ design / total
-    middle = float(share @ outcomes / total)
-    columns = (design - centre)[:, 1:]
-    target = outcomes - middle
-    weighted = columns * share[:, None]
-    values, vectors = np.linalg.eigh(columns.T @ weighted)
+    known = design[:, :free]
+    gram = (known.T * share) @ known + np.diag(np.arange(free) > 0).astype(float)
+    held = design[:, free:]
+    centre = np.linalg.solve(gram, (known.T * share) @ held)
+    middle = np.linalg.solve(gram, (known.T * share) @ outcomes)
+    columns, target = held - known @ centre, outcomes - known @ middle
+    weighted = held * share[:, None]
+    values, vectors = np.linalg.eigh(weighted.T @ columns)
     values = np.maximum(values, 0.0)
     along = vectors.T @ (weighted.T @ target)
-    square = float(share @ target**2)
+    square = float((share * outcomes) @ target)
     strength, noise = _evidence(values, along, square, float(total))
     scale = values / noise + strength
     weights = vectors @ (along / noise / scale)
     spread = (vectors / scale) @ vectors.T
-    mean = np.concatenate(([middle - centre[1:] @ weights], weights))
-    # The intercept at the centre is known to noise / total, independent of the weights.
-    back = np.concatenate((-centre[None, 1:], np.eye(len(weights))))
+    mean = np.concatenate((middle - centre @ weights, weights))
+    # The free ones at the centre of the others are known to noise / total, independent of the weights.
+    back = np.concatenate((-centre, np.eye(len(weights))))
     covariance = back @ spread @ back.T
-    covariance[0, 0] += noise / total
+    covariance[:free, :free] += noise * np.linalg.inv(gram)
     return Linear(mean, covariance, float(np.sqrt(noise)), strength)
 
 

@@ -218,8 +218,8 @@ def _train_queue_value(sources: Sequence[Capture], config: Config, seed: int) ->
     gain = gain_over_models_in_force(rows, config.execution.maker_fee_bps, seed)
     if not gain.sure:
         raise ValueError(
-            f"queue value: what {len(rows)} fills teach {gain} against what decides without it, on the last "
-            "part of the training time; that is not beyond doubt, so nothing is written: record longer"
+            f"queue value: what {len(rows)} fills teach {gain} against what decides without it, along the "
+            "training time; that is not beyond doubt, so nothing is written: record longer"
         )
     loss_bps = rows.loss_bps(config.execution.maker_fee_bps)
     fitted = fit_queue_value(rows.inputs, loss_bps, rows.joined_ns, rows.judged_ns, seed)
@@ -229,7 +229,7 @@ def _train_queue_value(sources: Sequence[Capture], config: Config, seed: int) ->
     }
     return Trained(
         ModelKind.QUEUE_VALUE, fitted.form, FEATURE_NAMES, fitted.arrays, _golden(rows.inputs), len(rows),
-        metrics, fitted.importance, (*fitted.notes, str(gain)),
+        metrics, fitted.importance, (*fitted.notes, f"along the training time it {gain}"),
     )  # fmt: skip
 
 

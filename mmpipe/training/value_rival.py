@@ -1,11 +1,17 @@
-"""Is a fitted queue value better than what decides without it? Asked before it may become an artefact.
+"""Does a fitted queue value know more than what decides without it? Asked before it may become an artefact.
 
-On the last part of the training time, fitted to the part before: by how much the squared error of the models
-in force (with the parameters a line would have learned by then) exceeds that of the fit. The mean error of
-either is taken off, because the level of a queue value is the learner's business. Half an hour holds a few
-hundred independent fills, whose edge is mostly noise of the next seconds, so that a fit may well be worse.
+Along the training time, each piece judged by a fit to all before it: does what the fit says beyond the models
+in force (with the parameters a line would have learned by then) go with what came beyond them?
+
+    agreement = mean of (fit - in force) (came - in force),     slope = agreement / mean of (fit - in force)^2
+
+A slope of 1: what came moved as far as the fit said; 0: what it says is noise. Means of each piece are taken
+off, because the level of a queue value is the learner's business. A gain in squared error beyond doubt would
+ask for more than half an hour holds: a few hundred independent fills, whose edge is mostly noise.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,31 +20,34 @@ from mmpipe.enums import ModelKind
 from mmpipe.models.model_inputs import DEPTH
 from mmpipe.models.weights import built_in_models, with_arrays
 from mmpipe.training import bootstrap
-from mmpipe.training.fit_queue_value import INNER_SHARE, fit_queue_value
+from mmpipe.training.fit_queue_value import LABELS_MIN, fit_queue_value
 from mmpipe.training.live_models import losses_all
 from mmpipe.training.quote_rows import QuoteRows
 
 BLOCK_S: Final = 10.0  # stretches that are resampled: as in `judge`
+CUTS: Final = (0.4, 0.55, 0.7, 0.85, 1.0)  # of the fills: ends of the pieces that are judged, the first fits
+PIECE_MIN: Final = 20  # fills of a piece
 
 
 class Gain(NamedTuple):
-    """Squared error that a fit saves on the last part of the training time, bps^2, with its 95 % interval."""
+    """What a fit knows beyond the models in force: squared error saved, bps^2; slope and 95 % interval."""
 
     gain: float
+    slope: float
     low: float
     high: float
 
     @property
     def sure(self) -> bool:
-        """The interval excludes 0."""
-        return self.low > 0.0
+        """It saves, and the interval of the slope excludes 0."""
+        return self.gain > 0.0 and self.low > 0.0
 
     def __str__(self) -> str:
-        return f"saves {self.gain:+.3g} bps^2 [{self.low:+.3g}, {self.high:+.3g}]"
+        return f"saves {self.gain:+.3g} bps^2, slope {self.slope:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
 
 
 def gain_over_models_in_force(rows: QuoteRows, maker_fee_bps: float, seed: int) -> Gain:
-    """What a fit to the first INNER_SHARE of the fills saves on the rest.
+    """What fits to the fills before each piece of the training time know of it.
 
     Parameters
     ----------
@@ -47,23 +56,45 @@ def gain_over_models_in_force(rows: QuoteRows, maker_fee_bps: float, seed: int) 
     maker_fee_bps : float
         Fee that edges have off.
     seed : int
-        Of the fit and the resampling.
+        Of the fits and the resampling.
 
     Raises
     ------
     ValueError
         Too few fills, or too short a time.
     """
-    cut_ns = int(rows.joined_ns[int(INNER_SHARE * (len(rows) - 1))]) if len(rows) else 0
-    early, late = rows.where(rows.judged_ns <= cut_ns), rows.where(rows.joined_ns >= cut_ns)
-    fitted = fit_queue_value(
-        early.inputs, early.loss_bps(maker_fee_bps), early.joined_ns, early.judged_ns, seed
-    )
+    parts = [_piece(early, late, maker_fee_bps, seed) for early, late in _pieces(rows)]
+    if not parts:
+        raise ValueError(
+            f"queue value: {len(rows)} fills are known, {LABELS_MIN} are needed before the first piece that "
+            f"is judged and {PIECE_MIN} in it; record longer"
+        )
+    joined_ns, beyond, came = (np.concatenate(column) for column in zip(*parts, strict=True))
+    scale = max(float(np.mean(beyond**2)), 1e-300)
+    rng = np.random.default_rng(seed)
+    low, high = bootstrap.gain_interval(joined_ns, beyond * came / scale, BLOCK_S, rng)
+    gains = came**2 - (came - beyond) ** 2
+    return Gain(float(gains.mean()), float(np.mean(beyond * came)) / scale, low, high)
+
+
+def _pieces(rows: QuoteRows) -> Iterator[tuple[QuoteRows, QuoteRows]]:
+    if not len(rows):
+        return
+    ends_ns = [int(rows.joined_ns[int(share * (len(rows) - 1))]) for share in CUTS]
+    for cut_ns, end_ns in pairwise(ends_ns):
+        early = rows.where(rows.judged_ns <= cut_ns)
+        late = rows.where((rows.joined_ns >= cut_ns) & (rows.joined_ns < end_ns))
+        if len(early) >= LABELS_MIN and len(late) >= PIECE_MIN:
+            yield early, late
+
+
+def _piece(early: QuoteRows, late: QuoteRows, maker_fee_bps: float, seed: int) -> tuple[np.ndarray, ...]:
+    # Times, and what the fit said and what came beyond the models in force, bps.
+    loss_bps = early.loss_bps(maker_fee_bps)
+    fitted = fit_queue_value(early.inputs, loss_bps, early.joined_ns, early.judged_ns, seed)
     models = with_arrays(built_in_models(), ModelKind.QUEUE_VALUE, fitted.form, fitted.arrays)
     said = np.zeros((len(late), 2))
     losses_all(models, np.ascontiguousarray(late.inputs), said)
-    ours = late.edge_bps - (late.inputs[:, DEPTH] - said[:, 0] - maker_fee_bps)
-    theirs = late.edge_bps - late.said_edge_bps
-    gains = (theirs - theirs.mean()) ** 2 - (ours - ours.mean()) ** 2
-    low, high = bootstrap.gain_interval(late.joined_ns, gains, BLOCK_S, np.random.default_rng(seed))
-    return Gain(float(gains.mean()), low, high)
+    beyond = late.inputs[:, DEPTH] - said[:, 0] - maker_fee_bps - late.said_edge_bps
+    came = late.edge_bps - late.said_edge_bps
+    return late.joined_ns, beyond - beyond.mean(), came - came.mean()

@@ -63,7 +63,10 @@ def test_nothing_that_trains_resolves_after_the_cut_and_nothing_that_tests_begin
 
 
 @real
-def test_a_queue_value_that_is_not_surely_better_is_refused(source: Capture) -> None:
+def test_a_queue_value_that_is_not_surely_better_is_refused(
+    source: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "gain_over_models_in_force", lambda *_: Gain(1.0, 0.5, -0.5, 1.5))
     with pytest.raises(DataError, match=r"saves .* against what decides without it.*nothing is written"):
         train(ModelKind.QUEUE_VALUE, [source], source.config, 1)
 
@@ -73,7 +76,7 @@ def test_every_model_becomes_an_artefact_that_reads_back(
     source: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Half an hour is too short for a queue value to be surely better; here it is taken for that.
-    monkeypatch.setattr(train_module, "gain_over_models_in_force", lambda *_: Gain(1.0, 0.5, 1.5))
+    monkeypatch.setattr(train_module, "gain_over_models_in_force", lambda *_: Gain(1.0, 1.0, 0.5, 1.5))
     for kind in ModelKind:
         trained = train(kind, [source], source.config, 1)
         path = tmp_path / f"{kind.name.lower()}.npz"
@@ -85,6 +88,9 @@ def test_every_model_becomes_an_artefact_that_reads_back(
         assert artefact.sha256[:16] in report
         assert ("Reliability: " in report) == (kind in (ModelKind.TOXICITY, ModelKind.FILL_SURVIVAL))
         assert artefact.header.data == ("hl_SOL_20250904",)
+        shown = CliRunner().invoke(app, ["models", "show", str(path)])
+        assert shown.exit_code == 0, shown.exception
+        assert artefact.sha256 in shown.output
         assert artefact.header.train_range_ns[1] < source.span_ns[1]
     again = train(ModelKind.FILL_SURVIVAL, [source], source.config, 1)
     first = load(tmp_path / "fill_survival.npz")
@@ -92,10 +98,9 @@ def test_every_model_becomes_an_artefact_that_reads_back(
     scores = first.header.metrics["hl_SOL_20250904"]["1"]
     assert scores["skill"] > 0.05
     assert scores["brier"] < scores["brier_base"] < scores["heuristic"]["brier"]
-    result = CliRunner().invoke(app, ["models", "show", str(tmp_path / "fill_survival.npz")])
-    assert result.exit_code == 0
-    assert first.sha256 in result.output
-    assert "heuristic" in result.output
+    words = {"fill_survival": "heuristic", "microprice": "saved on the mid"}
+    for name, word in words.items():
+        assert word in CliRunner().invoke(app, ["models", "show", str(tmp_path / f"{name}.npz")]).output
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(b"PK no model")
     listed = CliRunner().invoke(app, ["models", "list", str(tmp_path)]).output
