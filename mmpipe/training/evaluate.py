@@ -25,7 +25,8 @@ from mmpipe.training import judge, judge_line
 from mmpipe.training.dataset import Capture, capture, embargo_s, with_keys
 from mmpipe.training.judge_state import report_microprice, report_regime
 from mmpipe.training.lead_delay import lead_delay
-from mmpipe.training.market_sets import COVER_SHARE, Lead, MarketSet, leads_of
+from mmpipe.training.market_sets import COVER_SHARE, Lead, MarketSet, leads_at_all, leads_of
+from mmpipe.training.side_by_side import side_by_side
 from mmpipe.training.train import Trained, save_trained, train
 from mmpipe.training.verdicts import verdicts_of
 
@@ -61,13 +62,22 @@ def evaluate_sets(markets: Sequence[MarketSet], config: Config, seed: int, say: 
         `sets` by name; `verdicts`: list of {set, model, criterion, ok, why, line_ok, line_why}; `passed` of
         `criteria` as trained and `line_passed` as the line runs it.
     """
-    sets: Report = {}
-    for index, market in enumerate(markets):
+    ready: list[str] = []
 
-        def progress(what: str, share: float, index: int = index, market: MarketSet = market) -> None:
-            say(f"{market.name}: {what}", (index + share) / len(markets))
+    def done(index: int) -> None:
+        ready.append(markets[index].name)
+        say(f"{', '.join(ready)}: judged", len(ready) / len(markets))
 
-        sets[market.name] = evaluate_set(market, markets, config, seed, progress)
+    found = side_by_side(_evaluate_part, [(*part, config, seed) for part in _parts(markets)], done)
+    if found is None:
+        found = []
+        for index, (market, near) in enumerate(_parts(markets)):
+
+            def progress(what: str, share: float, index: int = index, market: MarketSet = market) -> None:
+                say(f"{market.name}: {what}", (index + share) / len(markets))
+
+            found.append(evaluate_set(market, near, config, seed, progress))
+    sets = {market.name: one for market, one in zip(markets, found, strict=True)}
     verdicts = [row for name, found in sets.items() for row in verdicts_of(name, found)]
     return {
         "sets": sets,
@@ -77,6 +87,18 @@ def evaluate_sets(markets: Sequence[MarketSet], config: Config, seed: int, say: 
         "line_passed": sum(row["line_ok"] for row in verdicts),
         "ok": all(row["ok"] for row in verdicts),
     }
+
+
+def _parts(markets: Sequence[MarketSet]) -> list[tuple[MarketSet, list[MarketSet]]]:
+    # Each market with those that could lead it.
+    return [
+        (market, [other for other in markets if other is market or leads_at_all(market, other)])
+        for market in markets
+    ]
+
+
+def _evaluate_part(part: tuple[MarketSet, list[MarketSet], Config, int]) -> Report:
+    return evaluate_set(*part, lambda what, share: None)
 
 
 def evaluate_set(
