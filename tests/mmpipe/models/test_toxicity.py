@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 
 from mmpipe import config as configuration
 from mmpipe.config import settings_row
-from mmpipe.enums import Param, Toxicity
+from mmpipe.enums import ModelKind, Param, Toxicity
 from mmpipe.models import toxicity
+from mmpipe.models.market_state import new_settings
+from mmpipe.models.model_set import load_model_set
 from mmpipe.models.trade_features import INPUTS, TOXICITY_INPUTS
 from mmpipe.records import PARAMS_COUNT
+from tests.mmpipe.models import made_models
 
 CONFIG = configuration.load(Path(__file__).resolve().parents[3] / "pipeline.toml")
 SETTINGS = settings_row(CONFIG.toxicity)
@@ -238,6 +242,18 @@ def test_what_is_said_of_an_aggressor_is_his_own_evidence_where_aggressors_were_
     toxicity.advance(rows[0], after_ns, weights, SETTINGS, params)
     assert rows["sell_forecast"][0] == pytest.approx(said(0.125), abs=1e-4)
     assert rows["sell_prob"][0] == pytest.approx(1.0 / (1.0 + np.exp(-(0.5 * (0.125 - 2.0) + 1.0))), abs=1e-4)
+
+
+def test_an_artefact_speaks_of_the_aggressor_and_the_built_in_weights_of_his_side(tmp_path: Path) -> None:
+    zeros, ones = np.zeros(INPUTS), np.ones(INPUTS)
+    numbers = {"bias": -1.0, "prior_log_odds": -2.0, "llr_against": -0.5}
+    arrays = {"weights": ones, "means": zeros, "scales": ones}
+    arrays |= {name: np.array([number]) for name, number in numbers.items()}
+    made_models.write(tmp_path / "toxicity.npz", ModelKind.TOXICITY, "logistic", arrays)
+    for path, slope in (("", 1.0), (str(tmp_path / "toxicity.npz"), 0.0)):
+        chosen = load_model_set(msgspec.structs.replace(CONFIG.models, toxicity=path))
+        weights = new_settings(CONFIG, chosen).toxicity_weights
+        assert weights[toxicity.SLOPE_MET] == slope
 
 
 @pytest.mark.parametrize(
