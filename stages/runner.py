@@ -36,6 +36,7 @@ from stages.telemetry import LogShipper
 
 BEAT_INTERVAL_NS = 20_000_000  # a heartbeat cell is written at the most this often
 NS_PER_S = 1_000_000_000
+LEAVE_S = 2.0  # a supervisor that lives has ended the stage by then
 LOOP_TICK_S = 1e-3  # the event loop's timers count whole milliseconds; one too early would be for nothing
 RSS_INTERVAL_NS = 1_000_000_000
 
@@ -160,7 +161,7 @@ def _live(
     )  # fmt: skip
     gc.collect()
     gc.freeze()
-    stop = StopFlag()
+    stop = StopFlag(config.stages.stop_timeout_s + LEAVE_S)
     beat.ready(core)
     strategy = resolve(config.stages.idle, core_count, len(topology.LINE))
     idle = Idle(strategy, list(ports.inputs.values()), ports.doorbell)
@@ -249,13 +250,22 @@ class Alarm:
 
 
 class StopFlag:
-    """SIGTERM asks for a stop; the stage decides when it is safe to leave.
+    """SIGTERM asks for a stop; the stage decides when it is safe to leave, but leaves in the end.
 
-    Made when the stage is warm: before that it has done nothing, and a SIGTERM ends it at once.
+    Made when the stage is warm: before that it has done nothing, and a SIGTERM ends it at once. Where the
+    supervisor is dead, and perhaps the venue with it, nobody else ends a stage that waits for an answer: it
+    would be there when the next line starts.
+
+    Parameters
+    ----------
+    longest_s : float
+        From the SIGTERM on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_s: float) -> None:
         self.asked = False
+        self.longest_s = longest_s
+        self.leave_s = float("inf")
         self.told = False
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, which stops in order
@@ -269,7 +279,11 @@ def _finished(stage: Stage, stop: StopFlag) -> bool:
         return False
     if not stop.told:
         stop.told = True
+        stop.leave_s = time.monotonic() + stop.longest_s
         stage.begin_stop()
+    if not stage.stopped and time.monotonic() >= stop.leave_s:
+        logger.error("leaving after {:.0f} s although the stop is not complete", stop.longest_s)
+        return True
     return stage.stopped
 
 

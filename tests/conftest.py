@@ -1,6 +1,7 @@
 """Shared by all tests: Hypothesis profiles, the recorded market data, cleanliness of /dev/shm."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded market data at {folder}; set MMPIPE_DATA to run this test")
     return folder
+
+
+@pytest.fixture
+def runtime_base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """XDG_RUNTIME_DIR of this test alone; short, as the path of a socket has a limit a tmp_path may pass."""
+    with tempfile.TemporaryDirectory(prefix="mmpipe-") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True, scope="session")

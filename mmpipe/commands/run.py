@@ -155,7 +155,8 @@ def _close(supervisor: Supervisor, reader: LineReader, duration_s: float) -> dic
     status["open_orders_at_exit"] = len(open_orders)
     for coin, position in _venue_positions(supervisor).items():
         status["symbols"][coin]["position"]["venue"] = position
-    status["halt_reason"] = supervisor.halt_reason
+    kill = status["risk"]["kill"]
+    status["halt_reason"] = supervisor.halt_reason or (f"KILL: {kill['reason']}" if kill else "")
     return status
 
 

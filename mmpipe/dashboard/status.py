@@ -135,7 +135,7 @@ class LineReader:
             "uptime_s": round((int(beat["ts_ns"]) - int(beat["started_ts_ns"])) / NS_PER_S, 1),
             "records_in": int(beat["records_in"]),
             "records_out": int(beat["records_out"]),
-            "heartbeat_age_ms": round((now_ns - int(beat["ts_ns"])) / NS_PER_MS, 1),
+            "heartbeat_age_ms": round(max(now_ns - int(beat["ts_ns"]), 0) / NS_PER_MS, 1),
             "rss_mb": round(int(beat["rss_bytes"]) / 2**20, 1),
         }
         if stage in topology.HISTOGRAM_STAGES:

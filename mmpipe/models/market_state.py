@@ -146,11 +146,14 @@ def new_settings(config: Config, chosen: ModelSet) -> Settings:
 
 
 def preset_microprice(state: np.ndarray, chosen: ModelSet) -> None:
-    """Begin every symbol with the table of an artefact, where there is one."""
+    """Begin the first symbol with the table of an artefact, where there is one.
+
+    A table is in ticks of one market, the first of what it was trained on; any other estimates its own.
+    """
     artefact = chosen.artefacts.get(ModelKind.MICROPRICE)
     if artefact is not None:
-        for own in state["microprice"]:
-            microprice.preset(own, artefact.arrays["table_tick"], int(artefact.arrays["step_tick"][0]))
+        table, step_tick = artefact.arrays["table_tick"], int(artefact.arrays["step_tick"][0])
+        microprice.preset(state["microprice"][0], table, step_tick)
 
 
 def _regime_model(config: Config, chosen: ModelSet) -> np.ndarray:

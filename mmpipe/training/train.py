@@ -136,7 +136,8 @@ def save_trained(
     """
     made = provenance()
     first_ns = min(source.span_ns[0] for source in sources)
-    last_ns = max(cut_ns(source.span_ns) for source in sources)
+    whole = trained.kind == ModelKind.MICROPRICE  # an estimate of the line's own, at the end of a recording
+    last_ns = max(source.span_ns[1] if whole else cut_ns(source.span_ns) for source in sources)
     header = Header(
         kind=trained.kind.name.lower(),
         form=trained.form,

@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -59,6 +60,27 @@ def test_a_killed_tree_leaves_segments_that_the_next_start_removes(tmp_path: Pat
         status = line.wait(300)
         assert status["open_orders_at_exit"] == 0
         assert line.segments() == []
+
+
+def test_stages_end_by_themselves_after_their_supervisor_and_the_venue_were_killed(tmp_path: Path) -> None:
+    with running_line(tmp_path, "test-orphans") as line:
+        reader = line.await_ready()
+        line.await_true(lambda: reader.status()["counters"]["orders"] > 0, 60, "an order")
+        children = psutil.Process(line.process.pid).children(recursive=True)
+        venue = [child for child in children if int(child.pid) not in pids_of(reader)]
+        line.process.kill()
+        for child in venue:
+            child.kill()  # nobody answers the cancels any more
+        line.process.wait(10)
+        _, alive = psutil.wait_procs(children, timeout=40)
+        assert [child.pid for child in alive] == []
+    with running_line(tmp_path, "test-orphans", "--duration", "3") as line:
+        assert line.wait(300)["open_orders_at_exit"] == 0
+        assert line.segments() == []
+
+
+def pids_of(reader: Any) -> set[int]:
+    return {int(stage["pid"]) for stage in reader.status()["stages"].values()}
 
 
 def test_a_hung_execution_is_cancelled_by_risk_and_replaced(tmp_path: Path) -> None:

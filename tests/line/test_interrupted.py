@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,12 @@ from mmpipe.replay.scratch import PREFIX
 from tests.line.line import ROOT
 from tests.mmpipe.recording.made import hyperliquid_csv
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.timeout(420), pytest.mark.usefixtures("runtime_base")]
 
 CONFIG = str(ROOT / "pipeline.toml")
 NAME = "test-cut"
 DEADLINE_S = 240.0
 MOMENTS = ("imports", "starting", "venue", "segments", "risk", "stages")
-
-
-@pytest.fixture(autouse=True)
-def _short_runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # The path of a socket has a limit, and a test's own folder may come close to it.
-    with tempfile.TemporaryDirectory(prefix="mmpipe-") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        yield
 
 
 class Command:

@@ -26,6 +26,7 @@ class Asked:
     """A stop that was asked for from the beginning; also stands for beat and log shipper."""
 
     asked = told = True
+    leave_s, longest_s = float("inf"), 0.0
     dropped = 0
     touched = 0
 
@@ -70,6 +71,14 @@ def test_a_plain_stage_polls_until_it_has_stopped_and_beats_in_every_turn(ring: 
     runner.duty_cycle(stage, beat, Idle("park", [stage.consumer], None), TIMEOUT_S, Asked(), Asked())  # type: ignore[arg-type]
     assert stage.seen == 3
     assert beat.touched == stage.polls == 1
+
+
+def test_a_stage_that_cannot_stop_leaves_in_the_end(ring: Segment) -> None:
+    stage, asked = Reader(ring, 1), Asked()
+    asked.leave_s = time.monotonic() + 10 * TIMEOUT_S
+    runner.duty_cycle(stage, Asked(), Idle("park", [stage.consumer], None), TIMEOUT_S, asked, asked)  # type: ignore[arg-type]
+    assert not stage.stopped
+    assert time.monotonic() >= asked.leave_s
 
 
 def test_an_idle_stage_beats_at_the_timeout_without_a_record(ring: Segment) -> None:

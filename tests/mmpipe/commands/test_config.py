@@ -36,8 +36,7 @@ def changed_header(path: Path, **changes: object) -> None:
     np.savez(path, **{**entries, "sha256": digest})  # type: ignore[arg-type]  # arrays by name
 
 
-def refused_by_run(config: Config, monkeypatch: pytest.MonkeyPatch, folder: Path) -> ArtefactError:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))
+def refused_by_run(config: Config) -> ArtefactError:
     with pytest.raises(ArtefactError) as found:
         Supervisor(config).start()
     return found.value
@@ -54,7 +53,7 @@ def refused_by_run(config: Config, monkeypatch: pytest.MonkeyPatch, folder: Path
     ],
 )
 def test_a_model_that_may_not_decide_is_refused_in_the_words_of_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, words: str
+    tmp_path: Path, runtime_base: Path, case: str, words: str
 ) -> None:
     model = tmp_path / "value.npz"
     made_models.write(model, VALUE, "linear", made_models.linear(1))
@@ -70,5 +69,5 @@ def test_a_model_that_may_not_decide_is_refused_in_the_words_of_run(
     path = naming(tmp_path, "toxicity" if case == "other kind" else "queue_value", model)
     with pytest.raises(ArtefactError, match=words) as found:
         check_config(path)
-    said = refused_by_run(configuration.load(path), monkeypatch, tmp_path)
+    said = refused_by_run(configuration.load(path))
     assert (str(said), said.exit_code) == (str(found.value), 7)
