@@ -226,6 +226,7 @@ class _NoBeat:
 
 class _Asked:
     asked = told = True
+    longest_s = leave_s = float("inf")
     dropped = 0
 
 
