@@ -241,7 +241,9 @@ def signal_delays(market: ScenarioMarket, looks: np.ndarray, move_bps: float) ->
             start = int(np.searchsorted(own["ts_ns"], moved_ns))
             stop = int(np.searchsorted(own["ts_ns"], moved_ns + int(APART_MS * NS_PER_MS)))
             window, before = own[start:stop], own[max(start - 1, 0)]
-            gone_bps = side * np.log(window["mid_px"] / before["mid_px"]) * 1e4
+            # A void book has no mid: the maker has not moved while nobody can say where to.
+            mids_px = np.where(window["mid_px"] > 0.0, window["mid_px"], before["mid_px"])
+            gone_bps = side * np.log(mids_px / before["mid_px"]) * 1e4
             hits = (
                 side * (window["signal_bps"] - before["signal_bps"]) >= SIGNAL_BPS,
                 threshold[start:stop] == side,
