@@ -17,7 +17,6 @@ BPS: Final = 1e-4
 CASH_PER_USDC: Final = 100_000_000
 CASH_PER_TICK_LOT: Final = 100  # 1e-6 USDC in units of 1e-8
 PX_DECIMALS: Final = 6  # a perpetual's price has at most 6 - szDecimals decimals
-PX_SIGNIFICANT_FIGURES: Final = 5
 
 
 def tick_px(size_decimals: int) -> float:

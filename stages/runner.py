@@ -62,6 +62,7 @@ class SocketStage(Stage, Protocol):
     """
 
     due_ts_ns: int
+    wake: Callable[[], None]
 
     async def connect(self, stop: asyncio.Event) -> None: ...
 
@@ -185,7 +186,7 @@ def duty_cycle(
 
 
 async def duty_cycle_with_sockets(
-    stage: Any, beat: Beat, idle: Idle, timeout_s: float, stop: "StopFlag", shipper: LogShipper
+    stage: SocketStage, beat: Beat, idle: Idle, timeout_s: float, stop: "StopFlag", shipper: LogShipper
 ) -> None:
     """The same in one event loop with the stage's connections: ring and socket wake the same sleeper."""
     woken = asyncio.Event()
